@@ -1,0 +1,58 @@
+"""Map the repository's folders onto one package and let CMake build the compiled core.
+
+All metadata is in pyproject.toml.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+FOLDERS = {"edge_pose": "edge_pose", "edge_pose.export": "export", "edge_pose.models": "models"}
+
+
+class CMakeBuild(build_ext):
+    """Configure, build and install the CMake project into the folder setuptools asks for."""
+
+    def build_extension(self, ext: Extension) -> None:
+        import pybind11
+
+        prefix = Path(self.get_ext_fullpath(ext.name)).resolve().parents[1]
+        tag = f"{'debug' if self.debug else 'release'}-{sys.implementation.cache_tag}"
+        build = Path("build", tag)
+        settings = {
+            "CMAKE_BUILD_TYPE": "Debug" if self.debug else "Release",
+            "Python_EXECUTABLE": sys.executable,
+            "pybind11_DIR": pybind11.get_cmake_dir(),
+            "EDGE_POSE_CUDA": os.environ.get("EDGE_POSE_CUDA", "AUTO"),
+        }
+        run_cmake("-S", ".", "-B", build, *(f"-D{key}={value}" for key, value in settings.items()))
+        run_cmake("--build", build, "--parallel")
+        run_cmake("--install", build, "--prefix", prefix, "--component", "python")
+
+
+def run_cmake(*arguments: object) -> None:
+    """Run cmake as this interpreter's package where there is one, else from PATH."""
+    subprocess.run(["cmake", *map(str, arguments)], check=True)
+
+
+def packages() -> list[str]:
+    """Return the package names of all three source folders."""
+    return [
+        package
+        for name, folder in FOLDERS.items()
+        for package in [name, *(f"{name}.{sub}" for sub in find_packages(folder))]
+    ]
+
+
+setup(
+    packages=packages(),
+    package_dir=FOLDERS,
+    package_data={"edge_pose": ["py.typed", "*.pyi", "zoo.toml"]},
+    ext_modules=[Extension("edge_pose._core", sources=[])],
+    cmdclass={"build_ext": CMakeBuild},
+    zip_safe=False,
+)

@@ -1,0 +1,65 @@
+"""Where the tests find reference vectors and real weights, and when their absence is a failure."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+SHARED = HERE.parent.parent / "shared"
+
+
+def missing(what: str) -> None:
+    """Skip where the material cannot be expected, fail where it must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} must not be missing in CI")
+    pytest.skip(f"{what} is not on this machine")
+
+
+def golden_file(name: str) -> Path:
+    """Path of a reference vector: $EDGE_POSE_GOLDEN, else ../shared/golden, else the copies in tests/golden."""
+    asked = os.environ.get("EDGE_POSE_GOLDEN")
+    folders = [Path(asked)] if asked else [SHARED / "golden", HERE / "golden"]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    missing(f"reference vector {name}")
+    raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Load the arrays of one reference file: golden("decode_mmpose")["a_locs"]."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        with np.load(golden_file(f"{name}.npz")) as arrays:
+            return dict(arrays)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def golden_json() -> Callable[[str], Any]:
+    """Load the JSON beside a reference file: golden_json("yolo_nms")["cases"]."""
+
+    def load(name: str) -> Any:
+        return json.loads(golden_file(f"{name}.json").read_text(encoding="utf-8"))
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def asset() -> Callable[[str], Path]:
+    """Path of a file of the test material: asset("images/bus.jpg")."""
+
+    def find(name: str) -> Path:
+        path = SHARED / "assets" / name
+        if not path.exists():
+            missing(f"test material {name}")
+        return path
+
+    return find
