@@ -1,0 +1,1 @@
+"""Tests of edge_pose.models: the networks against the original authors' numbers."""
