@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from edge_pose.errors import ImageError
 
 Image = NDArray[np.uint8]
+MENDS = {
+    "u": "16-bit: pass (image // 257).astype('uint8')",
+    "f": "0..1: pass (image * 255).astype('uint8')",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """image (H, W, 3) uint8 BGR; time_s seconds since the stream began; index counts from 0; source: file or address."""
+    """image (H, W, 3) uint8 BGR; time_s: seconds since the stream began; index: from 0; source: file or address."""
 
     image: Image
     time_s: float
@@ -32,16 +36,11 @@ def check_image(image: Any) -> Image:
     if not isinstance(image, np.ndarray):
         raise ImageError(f"image must be a numpy array of shape (H, W, 3), got {type(image).__name__}")
     if image.dtype != np.uint8:
-        mend = {
-            "u": "(image / 257).astype('uint8') if it is 16-bit",
-            "f": "(image * 255).astype('uint8') if it is 0..1",
-        }
-        hint = mend.get(image.dtype.kind, "uint8 values 0..255")
-        raise ImageError(f"image must be uint8, got {image.dtype}; pass {hint}")
-    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
         raise ImageError(
-            f"image must be (H, W, 3) BGR, got greyscale {image.shape}; use cv2.cvtColor(.., COLOR_GRAY2BGR)"
+            f"image must be uint8 (0..255), got {image.dtype}; {MENDS.get(image.dtype.kind, 'convert it')}"
         )
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        raise ImageError(f"image must be (H, W, 3) BGR, got greyscale {image.shape}; use cv2.COLOR_GRAY2BGR")
     if image.ndim == 3 and image.shape[2] == 4:
         raise ImageError(f"image must be (H, W, 3) BGR, got 4 channels {image.shape}; pass image[:, :, :3]")
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
