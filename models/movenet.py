@@ -1,0 +1,211 @@
+"""MoveNet single-pose, Lightning and Thunder: MobileNetV2, a feature pyramid, and four CenterNet heads.
+
+Architecture: Google's published TFLite graphs (Apache-2.0). Parameter names: lee-man/movenet-pytorch, whose checkpoints
+load as they are. Batch normalisation is folded: every convolution has a bias, as in the published files.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_pose.models.construct import construct
+
+JOINTS = 17
+# expansion, blocks, stride of each MobileNetV2 stage (Sandler et al. 2018, table 2).
+STAGES = ((1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1))
+# body[3], body[6], body[10] and the last layer feed the pyramid.
+TAPS = (3, 6, 10, 18)
+PYRAMID = (24, 24, 32, 64)
+
+Decode = Literal["inside", "outside"]
+Layout = Literal["nhwc", "nchw"]
+Heads = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class MoveNetConfig:
+    """Channels of the stem and of the seven stages, and the side of the square input in pixels."""
+
+    stem: int
+    widths: tuple[int, int, int, int, int, int, int]
+    size_px: int
+
+
+LIGHTNING = MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), 192)
+THUNDER = MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), 256)
+CONFIGS = {"lightning": LIGHTNING, "thunder": THUNDER}
+
+
+def build_movenet(variant: str, *, decode: Decode = "inside", layout: Layout = "nhwc", init: bool = False) -> "MoveNet":
+    """Build "lightning" (192 px) or "thunder" (256 px) in eval mode.
+
+    Weights are NaN until a checkpoint is loaded, random with `init`. Raises ValueError for other words.
+    """
+    if variant not in CONFIGS:
+        raise ValueError(f"variant must be one of {', '.join(CONFIGS)}, got {variant!r}")
+    net = construct(lambda: MoveNet(CONFIGS[variant], decode=decode, layout=layout), init)
+    assert isinstance(net, MoveNet)
+    return net
+
+
+class MoveNet(nn.Module):
+    """Pictures to one person's joints each, or to the raw maps that hold them.
+
+    forward: pictures (N, S, S, 3) RGB with values 0..255, uint8 or float, S a multiple of 32; with layout="nchw"
+    (N, 3, S, S). N may be 0.
+    decode="inside": (N, 1, 17, 3) float32 rows (y, x, score), y and x as fractions of the input, score in 0..1.
+    decode="outside": logits of the centre map (N, 1, h, w), regression (N, 34, h, w), logits of the joint heatmaps
+    (N, 17, h, w) and offsets (N, 34, h, w), h = w = S/4. Regression and offsets are (y, x) per joint, in cells.
+    """
+
+    def __init__(self, config: MoveNetConfig, *, decode: Decode = "inside", layout: Layout = "nhwc") -> None:
+        super().__init__()
+        if decode not in ("inside", "outside") or layout not in ("nhwc", "nchw"):
+            raise ValueError(f"decode must be inside or outside, layout nhwc or nchw, got {decode!r} and {layout!r}")
+        self.config = config
+        self.decode = decode
+        self.layout = layout
+        self.backbone = Backbone(config)
+        self.hm = head(1)
+        self.hps = head(2 * JOINTS)
+        self.hm_hp = head(JOINTS)
+        self.hp_offset = head(2 * JOINTS)
+
+    def forward(self, pictures: Tensor) -> Tensor | Heads:
+        """Run the network; see the class for shapes and units."""
+        if self.layout == "nhwc":
+            pictures = pictures.permute(0, 3, 1, 2)
+        features = self.backbone(pictures.to(self.hm[0].weight.dtype) * (1 / 127.5) - 1)
+        heads = self.hm(features), self.hps(features), self.hm_hp(features), self.hp_offset(features)
+        return decode_movenet(*heads) if self.decode == "inside" else heads
+
+
+class Backbone(nn.Module):
+    """MobileNetV2 and its pyramid: (N, 3, S, S) in -1..1 to (N, 24, S/4, S/4)."""
+
+    def __init__(self, config: MoveNetConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Sequential(same_padding(), conv(3, config.stem, 3, 2), nn.ReLU6())]
+        width = config.stem
+        for (expansion, blocks, stride), out in zip(STAGES, config.widths, strict=True):
+            for block in range(blocks):
+                layers.append(InvertedResidual(width, out, stride if block == 0 else 1, expansion))
+                width = out
+        layers.append(nn.Sequential(conv(width, 1280), nn.ReLU6()))
+        self.body = nn.Sequential(*layers)
+        self.fpn = Pyramid((config.widths[1], config.widths[2], config.widths[3], 1280))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the finest level of the pyramid."""
+        taps = []
+        for index, layer in enumerate(self.body):
+            x = layer(x)
+            if index in TAPS:
+                taps.append(x)
+        finest: Tensor = self.fpn(taps)
+        return finest
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; add the input where the shape allows (Sandler et al. 2018)."""
+
+    def __init__(self, width: int, out: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = width * expansion
+        self.residual = stride == 1 and width == out
+        layers: list[nn.Module] = [depthwise(inner, stride), conv(inner, out)]
+        if expansion > 1:
+            layers.insert(0, nn.Sequential(conv(width, inner), nn.ReLU6()))
+        self.conv = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the size, or halve it where the stride is 2."""
+        y: Tensor = self.conv(x)
+        return x + y if self.residual else y
+
+
+class Pyramid(nn.Module):
+    """From coarse to fine: double by bilinear interpolation, add the level's projection, filter."""
+
+    def __init__(self, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        # A level is projected to what the coarser one hands up: 24, 32, 64, and the coarsest to 64.
+        sums = (*PYRAMID[1:], PYRAMID[3])
+        self.inner_blocks = nn.ModuleList([conv(width, out) for width, out in zip(widths, sums, strict=True)])
+        self.layer_blocks = nn.ModuleList([Separable(PYRAMID[i + 1], PYRAMID[i]) for i in range(3)])
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Take four levels, finest first; return the finest, enriched by the rest."""
+        x = self.inner_blocks[3](levels[3])
+        for level in (2, 1, 0):
+            x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.layer_blocks[level](x + self.inner_blocks[level](levels[level]))
+        return x
+
+
+class Separable(nn.Module):
+    """A 3x3 filter per channel, a 1x1 mix of the channels, ReLU."""
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(conv(width, width, 3, groups=width), conv(width, out), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the size."""
+        y: Tensor = self.conv(x)
+        return y
+
+
+def same_padding() -> nn.ZeroPad2d:
+    """Pad right and bottom only: TensorFlow's "same" for a 3x3 filter with stride 2 on an even size."""
+    return nn.ZeroPad2d((0, 1, 0, 1))
+
+
+def conv(width: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """Return a convolution with bias, padded here only where the stride is 1."""
+    padding = kernel // 2 if stride == 1 else 0
+    return nn.Conv2d(width, out, kernel, stride, padding, groups=groups)
+
+
+def depthwise(width: int, stride: int) -> nn.Sequential:
+    """Return a 3x3 filter per channel with ReLU6; stride 2 needs its padding as a layer of its own."""
+    filters = conv(width, width, 3, stride, groups=width)
+    return nn.Sequential(*([same_padding()] if stride == 2 else []), filters, nn.ReLU6())
+
+
+def head(out: int) -> nn.Sequential:
+    """Return one of the four heads: 24 channels to `out` maps."""
+    return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, 96), nn.ReLU(), conv(96, out))
+
+
+def decode_movenet(centre: Tensor, regression: Tensor, heatmaps: Tensor, offsets: Tensor) -> Tensor:
+    """One person per picture out of the four heads, in operations that ONNX has; computes in float32.
+
+    Shapes as MoveNet's decode="outside"; returns (N, 1, 17, 3) rows (y, x, score). The person is the peak of the
+    centre map, weighed down with the distance from the middle; each joint the peak of its heatmap, weighed down with
+    the distance from where the regression expects it. Ties go to the first cell in row order. Source: Google's graph.
+    """
+    centre, regression, heatmaps, offsets = (head.float() for head in (centre, regression, heatmaps, offsets))
+    batch, joints = heatmaps.shape[0], heatmaps.shape[1]
+    height, width = heatmaps.shape[2], heatmaps.shape[3]
+    rows = torch.arange(height, dtype=heatmaps.dtype, device=heatmaps.device).view(1, 1, height, 1)
+    cols = torch.arange(width, dtype=heatmaps.dtype, device=heatmaps.device).view(1, 1, 1, width)
+    nearness = 1 / (torch.sqrt((rows - height // 2) ** 2 + (cols - width // 2) ** 2) + 1.8)
+    person = (torch.sigmoid(centre) * nearness).flatten(1).argmax(1)
+
+    at_person = person.view(batch, 1, 1).expand(batch, 2 * joints, 1)
+    expected = regression.flatten(2).gather(2, at_person).view(batch, joints, 2, 1, 1)
+    expected_y = expected[:, :, 0] + (person // width).view(batch, 1, 1, 1).to(heatmaps.dtype)
+    expected_x = expected[:, :, 1] + (person % width).view(batch, 1, 1, 1).to(heatmaps.dtype)
+    distance = torch.sqrt((rows - expected_y) ** 2 + (cols - expected_x) ** 2)
+    scores = torch.sigmoid(heatmaps)
+    peak = (scores / (distance + 1.8)).flatten(2).argmax(2, keepdim=True)
+
+    score = scores.flatten(2).gather(2, peak)
+    offset = offsets.view(batch, joints, 2, height * width).gather(3, peak.unsqueeze(2).expand(batch, joints, 2, 1))
+    y = ((peak // width).to(heatmaps.dtype) + offset[:, :, 0]) / height
+    x = ((peak % width).to(heatmaps.dtype) + offset[:, :, 1]) / width
+    return torch.cat((y, x, score), 2).unsqueeze(1)
