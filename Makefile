@@ -1,0 +1,63 @@
+# Two commands on a fresh machine with Python, a C++17 compiler and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# torch is for exporting and its tests only. Another build (a CPU one, a Jetson wheel): make test TORCH=path-or-name
+TORCH ?= torch==2.13.0
+OUT ?= out
+CORE := $(wildcard cpp_ext/*/*.cpp cpp_ext/*/*.hpp cpp_ext/include/edge_pose/*.hpp) CMakeLists.txt setup.py pyproject.toml
+
+.PHONY: help setup test test-all test-cpp test-sanitize lint demo bench clean
+
+help:
+	@echo "make demo           set up, build and run the main job on a picture that it draws or that IMAGE names"
+	@echo "make test           set up and run all tests"
+	@echo "make test-sanitize  the C++ tests under AddressSanitizer and UBSan, then ThreadSanitizer"
+	@echo "make lint           formatting, style and types"
+	@echo "make bench          the kernels beside what one would write by hand"
+
+# The environment of a user: the package and what it needs to run.
+$(BIN)/edge-pose: $(CORE)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+# On top of it, what the tests and the exporter need.
+$(VENV)/.test: $(BIN)/edge-pose
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet --editable ".[test,export]"
+	touch $@
+
+setup: $(VENV)/.test
+
+test: $(VENV)/.test test-cpp
+	$(BIN)/python -m pytest
+
+test-cpp: $(VENV)/.test
+	$(BIN)/cmake --preset test
+	$(BIN)/cmake --build --preset test
+	$(BIN)/ctest --preset test
+
+test-sanitize: $(VENV)/.test
+	for preset in asan tsan; do \
+	  $(BIN)/cmake --preset $$preset && $(BIN)/cmake --build --preset $$preset && $(BIN)/ctest --preset $$preset || exit 1; \
+	done
+
+# mypy sees the installed tree: only there do the three source folders make one package.
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp_ext/*.cpp' 'cpp_ext/*.hpp')
+	rm -rf build/site
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/site .
+	cd build/site && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p edge_pose
+
+demo: $(BIN)/edge-pose
+	$(BIN)/python examples/demo.py --output $(OUT) $(if $(IMAGE),--image $(IMAGE))
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/kernels.py
+
+clean:
+	rm -rf build dist $(OUT) *.egg-info edge_pose/*.so
