@@ -4,39 +4,29 @@ Architecture: Google's published TFLite graphs (Apache-2.0). Parameter names: le
 load as they are. Batch normalisation is folded: every convolution has a bias, as in the published files.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edge_pose.errors import ShapeError
 from edge_pose.models.construct import construct
-
-JOINTS = 17
-# expansion, blocks, stride of each MobileNetV2 stage (Sandler et al. 2018, table 2).
-STAGES = ((1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1))
-# body[3], body[6], body[10] and the last layer feed the pyramid.
-TAPS = (3, 6, 10, 18)
-PYRAMID = (24, 24, 32, 64)
+from edge_pose.models.movenet_plan import (
+    CONFIGS,
+    FALL_OFF,
+    JOINTS,
+    PYRAMID,
+    STAGES,
+    TABLES,
+    TAPS,
+    MoveNetConfig,
+    exact_tables,
+)
 
 Decode = Literal["inside", "outside"]
 Layout = Literal["nhwc", "nchw"]
 Heads = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class MoveNetConfig:
-    """Channels of the stem and of the seven stages, and the side of the square input in pixels."""
-
-    stem: int
-    widths: tuple[int, int, int, int, int, int, int]
-    size_px: int
-
-
-LIGHTNING = MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), 192)
-THUNDER = MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), 256)
-CONFIGS = {"lightning": LIGHTNING, "thunder": THUNDER}
 
 
 def build_movenet(variant: str, *, decode: Decode = "inside", layout: Layout = "nhwc", init: bool = False) -> "MoveNet":
@@ -54,8 +44,8 @@ def build_movenet(variant: str, *, decode: Decode = "inside", layout: Layout = "
 class MoveNet(nn.Module):
     """Pictures to one person's joints each, or to the raw maps that hold them.
 
-    forward: pictures (N, S, S, 3) RGB with values 0..255, uint8 or float, S a multiple of 32; with layout="nchw"
-    (N, 3, S, S). N may be 0.
+    forward: pictures (N, S, S, 3) RGB with values 0..255, uint8 or float, S = config.size_px, with layout="nchw"
+    (N, 3, S, S); N may be 0. Raises ShapeError for others.
     decode="inside": (N, 1, 17, 3) float32 rows (y, x, score), y and x as fractions of the input, score in 0..1.
     decode="outside": logits of the centre map (N, 1, h, w), regression (N, 34, h, w), logits of the joint heatmaps
     (N, 17, h, w) and offsets (N, 34, h, w), h = w = S/4. Regression and offsets are (y, x) per joint, in cells.
@@ -73,14 +63,21 @@ class MoveNet(nn.Module):
         self.hps = head(2 * JOINTS)
         self.hm_hp = head(JOINTS)
         self.hp_offset = head(2 * JOINTS)
+        self.decoder = Decoder(config.size_px // 4)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
         """Run the network; see the class for shapes and units."""
-        if self.layout == "nhwc":
+        side, nhwc = self.config.size_px, self.layout == "nhwc"
+        if not torch.jit.is_tracing() and pictures.shape[1:] != ((side, side, 3) if nhwc else (3, side, side)):
+            raise ShapeError(
+                f"pictures must be (N, {side}, {side}, 3) in layout nhwc, (N, 3, {side}, {side}) in nchw, "
+                f"got {tuple(pictures.shape)} in {self.layout}"
+            )
+        if nhwc:
             pictures = pictures.permute(0, 3, 1, 2)
         features = self.backbone(pictures.to(self.hm[0].weight.dtype) * (1 / 127.5) - 1)
         heads = self.hm(features), self.hps(features), self.hm_hp(features), self.hp_offset(features)
-        return decode_movenet(*heads) if self.decode == "inside" else heads
+        return self.decoder(*heads) if self.decode == "inside" else heads
 
 
 class Backbone(nn.Module):
@@ -181,31 +178,50 @@ def head(out: int) -> nn.Sequential:
     return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, 96), nn.ReLU(), conv(96, out))
 
 
-def decode_movenet(centre: Tensor, regression: Tensor, heatmaps: Tensor, offsets: Tensor) -> Tensor:
+class Decoder(nn.Module):
     """One person per picture out of the four heads, in operations that ONNX has; computes in float32.
 
-    Shapes as MoveNet's decode="outside"; returns (N, 1, 17, 3) rows (y, x, score). The person is the peak of the
-    centre map, weighed down with the distance from the middle; each joint the peak of its heatmap, weighed down with
-    the distance from where the regression expects it. Ties go to the first cell in row order. Source: Google's graph.
+    forward: heads shaped as MoveNet's decode="outside"; returns (N, 1, 17, 3) rows (y, x, score). The person is the
+    peak of the centre map, weighed down with the distance from the middle; each joint the peak of its heatmap, weighed
+    down with the distance from where the regression expects it. Ties go to the first cell in row order.
+    The tables are buffers because Google's int8 files carry them rounded; they are no part of the state dict, but a
+    state dict may bring them. Source: Google's graph.
     """
-    centre, regression, heatmaps, offsets = (head.float() for head in (centre, regression, heatmaps, offsets))
-    batch, joints = heatmaps.shape[0], heatmaps.shape[1]
-    height, width = heatmaps.shape[2], heatmaps.shape[3]
-    rows = torch.arange(height, dtype=heatmaps.dtype, device=heatmaps.device).view(1, 1, height, 1)
-    cols = torch.arange(width, dtype=heatmaps.dtype, device=heatmaps.device).view(1, 1, 1, width)
-    nearness = 1 / (torch.sqrt((rows - height // 2) ** 2 + (cols - width // 2) ** 2) + 1.8)
-    person = (torch.sigmoid(centre) * nearness).flatten(1).argmax(1)
 
-    at_person = person.view(batch, 1, 1).expand(batch, 2 * joints, 1)
-    expected = regression.flatten(2).gather(2, at_person).view(batch, joints, 2, 1, 1)
-    expected_y = expected[:, :, 0] + (person // width).view(batch, 1, 1, 1).to(heatmaps.dtype)
-    expected_x = expected[:, :, 1] + (person % width).view(batch, 1, 1, 1).to(heatmaps.dtype)
-    distance = torch.sqrt((rows - expected_y) ** 2 + (cols - expected_x) ** 2)
-    scores = torch.sigmoid(heatmaps)
-    peak = (scores / (distance + 1.8)).flatten(2).argmax(2, keepdim=True)
+    nearness: Tensor
+    rows: Tensor
+    cols: Tensor
 
-    score = scores.flatten(2).gather(2, peak)
-    offset = offsets.view(batch, joints, 2, height * width).gather(3, peak.unsqueeze(2).expand(batch, joints, 2, 1))
-    y = ((peak // width).to(heatmaps.dtype) + offset[:, :, 0]) / height
-    x = ((peak % width).to(heatmaps.dtype) + offset[:, :, 1]) / width
-    return torch.cat((y, x, score), 2).unsqueeze(1)
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        for name, table in zip(TABLES, exact_tables(side), strict=True):
+            self.register_buffer(name, torch.from_numpy(table), persistent=False)
+
+    def forward(self, centre: Tensor, regression: Tensor, heatmaps: Tensor, offsets: Tensor) -> Tensor:
+        """Decode; see the class."""
+        centre, regression, heatmaps, offsets = (head.float() for head in (centre, regression, heatmaps, offsets))
+        batch, joints, height, width = heatmaps.shape
+        person = (torch.sigmoid(centre).flatten(1) * self.nearness.flatten()).argmax(1)
+
+        at_person = person.view(batch, 1, 1).expand(batch, 2 * joints, 1)
+        expected = regression.flatten(2).gather(2, at_person).view(batch, joints, 2, 1, 1)
+        expected_y = expected[:, :, 0] + (person // width).view(batch, 1, 1, 1).float()
+        expected_x = expected[:, :, 1] + (person % width).view(batch, 1, 1, 1).float()
+        distance = torch.sqrt((self.rows - expected_y) ** 2 + (self.cols - expected_x) ** 2)
+        scores = torch.sigmoid(heatmaps)
+        peak = (scores / (distance + FALL_OFF)).flatten(2).argmax(2, keepdim=True)
+
+        score = scores.flatten(2).gather(2, peak)
+        cells = offsets.view(batch, joints, 2, height * width)
+        offset = cells.gather(3, peak.unsqueeze(2).expand(batch, joints, 2, 1))
+        y = ((peak // width).float() + offset[:, :, 0]) / height
+        x = ((peak % width).float() + offset[:, :, 1]) / width
+        return torch.cat((y, x, score), 2).unsqueeze(1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Take the tables out of a state dict that brings them: torch loads no buffer that is not persistent."""
+        for name in TABLES:
+            table = state_dict.pop(prefix + name, None)
+            if table is not None:
+                self.get_buffer(name).copy_(table)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
