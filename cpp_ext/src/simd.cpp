@@ -1,0 +1,70 @@
+#include "edge_pose/simd.hpp"
+
+#include <atomic>
+#include <initializer_list>
+
+namespace edge_pose {
+namespace {
+
+std::atomic<int> chosen{-1};  // -1: nobody chose
+
+bool runs_here(Simd level) noexcept {
+  switch (level) {
+    case Simd::scalar:
+      return true;
+    case Simd::neon:
+#if defined(__aarch64__)
+      return true;
+#else
+      return false;
+#endif
+#if defined(__x86_64__)
+    case Simd::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+    case Simd::avx512:
+      return runs_here(Simd::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512vbmi");
+#else
+    case Simd::avx2:
+    case Simd::avx512:
+      return false;
+#endif
+  }
+  return false;
+}
+
+}  // namespace
+
+Simd simd_best() noexcept {
+  static const Simd best = [] {
+    for (const Simd level : {Simd::avx512, Simd::avx2, Simd::neon}) {
+      if (runs_here(level)) return level;
+    }
+    return Simd::scalar;
+  }();
+  return best;
+}
+
+Simd simd_level() noexcept {
+  const int level = chosen.load(std::memory_order_relaxed);
+  return level < 0 ? simd_best() : static_cast<Simd>(level);
+}
+
+bool set_simd_level(Simd level) noexcept {
+  if (!runs_here(level)) return false;
+  chosen.store(static_cast<int>(level), std::memory_order_relaxed);
+  return true;
+}
+
+const char* simd_name(Simd level) noexcept {
+  switch (level) {
+    case Simd::scalar: return "scalar";
+    case Simd::neon: return "neon";
+    case Simd::avx2: return "avx2";
+    case Simd::avx512: return "avx512";
+  }
+  return "unknown";
+}
+
+}  // namespace edge_pose

@@ -1,0 +1,272 @@
+// AVX-512 with VBMI: sixteen pixels at a time. A byte permutation of up to four registers picks the taps of a channel
+// as 16-bit pairs, so that one multiply-add gives sixteen horizontal sums.
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "warp_scalar.hpp"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,f16c"))), \
+                             apply_to = function)
+#else
+// GCC warns of the undefined values in its own intrinsics (its bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,f16c")
+#endif
+
+namespace edge_pose::warp {
+namespace {
+
+constexpr __mmask64 TAP_BYTES = 0x5555555555555555ULL;  // the low byte of each 16-bit tap
+
+struct Taps {
+  __m512i channel[3];  // 16 x (left, right) as 16-bit integers
+};
+
+// Taps of one block of columns out of one row, all within `kWindow` bytes; 0: gathered one by one.
+template <int kWindow>
+struct RowTaps {
+  __m512i index[3];
+  int at;
+
+  RowTaps(const Columns& columns, int block) : at(columns.window_at[block]) {
+    index[0] = _mm512_loadu_si512(columns.index + INDEX_BYTES * block);
+    index[1] = _mm512_add_epi8(index[0], _mm512_set1_epi8(1));
+    index[2] = _mm512_add_epi8(index[0], _mm512_set1_epi8(2));
+  }
+
+  Taps load(const std::uint8_t* row) const {
+    const std::uint8_t* from = row + at;
+    Taps taps;
+    if constexpr (kWindow == 64) {
+      const __m512i a = _mm512_loadu_si512(from);
+      for (int c = 0; c < 3; ++c) taps.channel[c] = _mm512_maskz_permutexvar_epi8(TAP_BYTES, index[c], a);
+    } else if constexpr (kWindow == 128) {
+      const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
+      for (int c = 0; c < 3; ++c) taps.channel[c] = _mm512_maskz_permutex2var_epi8(TAP_BYTES, a, index[c], b);
+    } else {
+      const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
+      const __m512i d = _mm512_loadu_si512(from + 128), e = _mm512_loadu_si512(from + 192);
+      for (int c = 0; c < 3; ++c) {
+        const __mmask64 upper = _mm512_movepi8_mask(index[c]);  // the index's top bit chooses the second pair
+        const __m512i low = _mm512_maskz_permutex2var_epi8(TAP_BYTES, a, index[c], b);
+        const __m512i high = _mm512_permutex2var_epi8(d, index[c], e);
+        taps.channel[c] = _mm512_mask_mov_epi8(low, upper & TAP_BYTES, high);
+      }
+    }
+    return taps;
+  }
+};
+
+// Sixteen times 8 bytes that begin with B G R B G R.
+inline Taps taps_of_eights(__m512i first, __m512i second) {
+  const __m512i lane = _mm512_set_epi32(0x780078, 0x700070, 0x680068, 0x600060, 0x580058, 0x500050, 0x480048, 0x400040,
+                                        0x380038, 0x300030, 0x280028, 0x200020, 0x180018, 0x100010, 0x080008, 0x000000);
+  Taps taps;
+  for (int c = 0; c < 3; ++c) {
+    const __m512i index = _mm512_add_epi8(lane, _mm512_set1_epi32(c + ((c + 3) << 16)));
+    taps.channel[c] = _mm512_maskz_permutex2var_epi8(TAP_BYTES, first, index, second);
+  }
+  return taps;
+}
+
+template <>
+struct RowTaps<0> {
+  __m256i offset[2];
+  __m512i shift[2];
+
+  RowTaps(const Columns& columns, int block) {
+    // Eight bytes are loaded for six, at the row's end from a little before.
+    const __m256i last = _mm256_set1_epi32(columns.readable - 8);
+    for (int half = 0; half < 2; ++half) {
+      const __m256i tap = _mm256_loadu_si256(
+          reinterpret_cast<const __m256i*>(columns.offset + BLOCK * block + BLOCK / 2 * half));
+      offset[half] = _mm256_min_epi32(tap, last);
+      shift[half] = _mm512_cvtepi32_epi64(_mm256_slli_epi32(_mm256_sub_epi32(tap, offset[half]), 3));
+    }
+  }
+
+  Taps load(const std::uint8_t* row) const {
+    const __m512i first = _mm512_srlv_epi64(_mm512_i32gather_epi64(offset[0], row, 1), shift[0]);
+    const __m512i second = _mm512_srlv_epi64(_mm512_i32gather_epi64(offset[1], row, 1), shift[1]);
+    return taps_of_eights(first, second);
+  }
+};
+
+template <Element kElement>
+inline void store16(char* at, __m512 value, __mmask16 mask) {
+  if constexpr (kElement == Element::f32) {
+    _mm512_mask_storeu_ps(at, mask, value);
+  } else if constexpr (kElement == Element::f16) {
+    _mm256_mask_storeu_epi16(at, mask, _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  } else {
+    _mm_mask_storeu_epi8(at, mask, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_set1_ps(0.5F)))));
+  }
+}
+
+// Writes sixteen pixels at a time to where a Target says.
+template <Element kElement, bool kPlanar>
+struct Writer {
+  static constexpr std::size_t SIZE = kElement == Element::f32 ? 4 : kElement == Element::f16 ? 2 : 1;
+  char* plane[3];
+  __m512 scale[3], bias[3];
+  __m512i pick[3][2];  // interleaved: part i of the output takes pick[i][0] of channels 0, 1 and pick[i][1] of 2
+
+  explicit Writer(const Target& target) {
+    const bool swapped = !kPlanar && target.plane[0] > target.plane[2];
+    for (int c = 0; c < 3; ++c) {
+      plane[c] = static_cast<char*>(target.plane[c]);
+      scale[c] = _mm512_set1_ps(target.scale[c]);
+      bias[c] = _mm512_set1_ps(target.bias[c]);
+    }
+    if constexpr (!kPlanar) {
+      if (swapped) plane[0] = plane[2];
+      for (int part = 0; part < 3; ++part) {
+        alignas(64) std::int32_t first[16], second[16];
+        for (int i = 0; i < 16; ++i) {
+          const int pixel = (16 * part + i) / 3, place = (16 * part + i) % 3, channel = swapped ? 2 - place : place;
+          first[i] = pixel + 16 * (channel == 1);
+          second[i] = channel == 2 ? 16 + pixel : i;
+        }
+        pick[part][0] = _mm512_load_si512(first);
+        pick[part][1] = _mm512_load_si512(second);
+      }
+    }
+  }
+
+  // Pixels [at, at + 16), of which the first `count` are there.
+  void put(int at, int count, const __m512 (&pixel)[3]) const {
+    __m512 value[3];
+    for (int c = 0; c < 3; ++c) {
+      value[c] = kElement == Element::u8 ? pixel[c] : _mm512_add_ps(_mm512_mul_ps(pixel[c], scale[c]), bias[c]);
+    }
+    if constexpr (kPlanar) {
+      const auto mask = static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1 << count) - 1);
+      const std::size_t offset = SIZE * static_cast<std::size_t>(at);
+      for (int c = 0; c < 3; ++c) store16<kElement>(plane[c] + offset, value[c], mask);
+    } else {
+      const std::uint64_t mask = count >= 16 ? ~0ULL : (1ULL << (3 * count)) - 1;
+      char* out = plane[0] + 3 * SIZE * static_cast<std::size_t>(at);
+      for (int part = 0; part < 3; ++part) {
+        const __m512 two = _mm512_permutex2var_ps(value[0], pick[part][0], value[1]);
+        const __m512 three = _mm512_permutex2var_ps(two, pick[part][1], value[2]);
+        store16<kElement>(out + 16 * SIZE * static_cast<std::size_t>(part), three,
+                          static_cast<__mmask16>(mask >> (16 * part)));
+      }
+    }
+  }
+};
+
+template <int kWindow, bool kTwoRows, typename Out>
+void resize_blocks(const ResizeRow& row, const Out& out) {
+  const Columns& columns = *row.columns;
+  const __m512 r0 = _mm512_set1_ps(row.r0), r1 = _mm512_set1_ps(row.r1);
+  for (int at = 0, block = 0; at < columns.count; at += BLOCK, ++block) {
+    const __m512i weight = _mm512_loadu_si512(columns.weight + at);
+    const __m512i extra = columns.extra ? _mm512_loadu_si512(columns.extra + at) : _mm512_setzero_si512();
+    const RowTaps<kWindow> source(columns, block);
+    const Taps upper = source.load(row.row0);
+    __m512 pixel[3];
+    for (int c = 0; c < 3; ++c) {
+      const __m512i sum = _mm512_add_epi32(_mm512_madd_epi16(upper.channel[c], weight), extra);
+      pixel[c] = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), r0);
+    }
+    if constexpr (kTwoRows) {
+      const Taps lower = source.load(row.row1);
+      for (int c = 0; c < 3; ++c) {
+        const __m512i sum = _mm512_add_epi32(_mm512_madd_epi16(lower.channel[c], weight), extra);
+        pixel[c] = _mm512_add_ps(pixel[c], _mm512_mul_ps(_mm512_cvtepi32_ps(sum), r1));
+      }
+    }
+    out.put(at, columns.count - at, pixel);
+  }
+}
+
+template <int kWindow, typename Out>
+void resize_rows(const ResizeRow& row, const Out& out) {
+  if (row.row1) resize_blocks<kWindow, true>(row, out);
+  else resize_blocks<kWindow, false>(row, out);
+}
+
+struct Resize {
+  const ResizeRow& row;
+  template <typename Out>
+  void operator()(const Out& out) const {
+    switch (row.columns->window) {
+      case 64: return resize_rows<64>(row, out);
+      case 128: return resize_rows<128>(row, out);
+      case 256: return resize_rows<256>(row, out);
+      default: return resize_rows<0>(row, out);
+    }
+  }
+};
+
+struct Scatter {
+  const ScatterRun& run;
+  template <typename Out>
+  void operator()(const Out& out) const {
+    int at = 0;
+    for (; at + BLOCK <= run.count; at += BLOCK) {
+      const __m512i weight = _mm512_loadu_si512(run.weight + at);
+      __m512i eights[2][2];
+      for (int half = 0; half < 2; ++half) {
+        const __m512i offset = _mm512_loadu_si512(run.offset + at + 8 * half);
+        const __m512i shift = _mm512_loadu_si512(run.shift + at + 8 * half);
+        for (int lower = 0; lower < 2; ++lower) {
+          const std::uint8_t* base = run.base + (lower ? run.stride : 0);
+          eights[lower][half] = _mm512_srlv_epi64(_mm512_i64gather_epi64(offset, base, 1), shift);
+        }
+      }
+      const Taps upper = taps_of_eights(eights[0][0], eights[0][1]);
+      const Taps lower = taps_of_eights(eights[1][0], eights[1][1]);
+      const __m512 r0 = _mm512_loadu_ps(run.r0 + at), r1 = _mm512_loadu_ps(run.r1 + at);
+      __m512 pixel[3];
+      for (int c = 0; c < 3; ++c) {
+        const __m512 first = _mm512_cvtepi32_ps(_mm512_madd_epi16(upper.channel[c], weight));
+        const __m512 second = _mm512_cvtepi32_ps(_mm512_madd_epi16(lower.channel[c], weight));
+        pixel[c] = _mm512_add_ps(_mm512_mul_ps(first, r0), _mm512_mul_ps(second, r1));
+      }
+      out.put(at, BLOCK, pixel);
+    }
+    scatter_run_scalar(run, at);
+  }
+};
+
+template <typename Work>
+void with_writer(const Target& target, const Work& work) {
+  switch (target.element) {
+    case Element::f32:
+      return target.planar ? work(Writer<Element::f32, true>(target)) : work(Writer<Element::f32, false>(target));
+    case Element::f16:
+      return target.planar ? work(Writer<Element::f16, true>(target)) : work(Writer<Element::f16, false>(target));
+    case Element::u8:
+      return target.planar ? work(Writer<Element::u8, true>(target)) : work(Writer<Element::u8, false>(target));
+  }
+}
+
+void resize_row(const ResizeRow& row) { with_writer(row.target, Resize{row}); }
+void scatter_run(const ScatterRun& run) { with_writer(run.target, Scatter{run}); }
+
+void bgr_from_nv12(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs) {
+  bgr_from_nv12_scalar(y, uv, bgr, 0, pairs);
+}
+void bgr_from_yuyv(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs) {
+  bgr_from_yuyv_scalar(yuyv, bgr, 0, pairs);
+}
+
+}  // namespace
+
+extern const Kernels avx512_kernels{Simd::avx512, true, resize_row, scatter_run, bgr_from_nv12, bgr_from_yuyv};
+
+}  // namespace edge_pose::warp
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif  // __x86_64__
