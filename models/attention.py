@@ -1,5 +1,6 @@
 """Polarized self-attention, parallel and sequential. Source: Liu et al. 2021, arXiv 2107.00782, fig. 2."""
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -10,22 +11,26 @@ from edge_pose.errors import SpecError
 Kind = Literal["psa-p", "psa-s"]
 
 
-class PolarizedSelfAttention(nn.Module):
+class PolarizedSelfAttention(nn.Module, ABC):
     """What both arrangements share: a weight per channel (the "right" branch) and one per cell (the "left" branch).
 
     channels: even. The key names are those of the authors' checkpoints.
     """
 
-    def __init__(self, channels: int, up: nn.Module) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         if channels < 2 or channels % 2:
             raise SpecError(f"channels must be even and positive for polarized self-attention, got {channels}")
         half = channels // 2
         self.conv_q_right = nn.Conv2d(channels, 1, 1, bias=False)
         self.conv_v_right = nn.Conv2d(channels, half, 1, bias=False)
-        self.conv_up = up
+        self.conv_up = self.channel_mixer(half, channels)
         self.conv_q_left = nn.Conv2d(channels, half, 1, bias=False)
         self.conv_v_left = nn.Conv2d(channels, half, 1, bias=False)
+
+    @abstractmethod
+    def channel_mixer(self, half: int, channels: int) -> nn.Module:
+        """Make the layers that turn (N, half, 1, 1) into one number per channel."""
 
     def channel_weights(self, x: Tensor) -> Tensor:
         """Return (N, C, 1, 1) in (0, 1), from an average over the cells with weights that they choose themselves."""
@@ -46,8 +51,9 @@ class ParallelPSA(PolarizedSelfAttention):
     no LayerNorm, and the softmax of the spatial branch is taken over the cells of the product, not of the query.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, nn.Conv2d(channels // 2, channels, 1, bias=False))
+    def channel_mixer(self, half: int, channels: int) -> nn.Module:
+        """Mix linearly."""
+        return nn.Conv2d(half, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Weigh a map (N, C, H, W); N may be 0."""
@@ -63,15 +69,15 @@ class SequentialPSA(PolarizedSelfAttention):
     Again as in the authors' code: the softmax of the spatial branch is taken over the cells of the values.
     """
 
-    def __init__(self, channels: int) -> None:
-        narrow = max(channels // 8, 1)
-        up = nn.Sequential(
-            nn.Conv2d(channels // 2, narrow, 1),
+    def channel_mixer(self, half: int, channels: int) -> nn.Module:
+        """Mix through a layer of a quarter of the channels, normalised."""
+        narrow = max(half // 4, 1)
+        return nn.Sequential(
+            nn.Conv2d(half, narrow, 1),
             nn.LayerNorm([narrow, 1, 1]),
             nn.ReLU(inplace=True),
             nn.Conv2d(narrow, channels, 1),
         )
-        super().__init__(channels, up)
 
     def forward(self, x: Tensor) -> Tensor:
         """Weigh a map (N, C, H, W); N may be 0."""

@@ -1,6 +1,7 @@
 """Build a network without drawing weights that a checkpoint replaces anyway; draw them where there is none."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,34 +25,14 @@ class _NothingDrawn(TorchFunctionMode):
 
 
 def construct(make: Callable[[], nn.Module], init: bool) -> nn.Module:
-    """Call make() and hand out its module in eval mode, on the CPU.
+    """Call make() and hand out its module in eval mode.
 
-    Weights that would be random are NaN until a checkpoint is loaded; with init they start as `draw_weights` says.
-    Running statistics and normalisation weights have their usual start values either way. Costs the memory of the
+    Weights that torch would draw are NaN until a checkpoint is loaded; with init they are drawn, as torch does it for
+    each layer. Running statistics, normalisation weights and constants are right either way. Costs the memory of the
     weights once; load_state_dict(..., assign=True) puts a checkpoint's own tensors in their place.
     """
-    with _NothingDrawn():
-        net = make()
-    if init:
-        draw_weights(net)
-    return net.eval()
-
-
-def draw_weights(net: nn.Module) -> None:
-    """Start values for training: convolutions N(0, 0.001), linear layers Xavier with gain 0.01, biases 0.
-
-    Every activation is normalised by a BatchNorm behind the convolution, so small weights are no obstacle, and heads
-    begin near zero. Source: Sun et al. 2019 (convolutions), Li et al. 2021 "Human Pose Regression" (linear layers).
-    """
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, std=0.001)
-        elif isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight, gain=0.01)
-        else:
-            continue
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+    with nullcontext() if init else _NothingDrawn():
+        return make().eval()
 
 
 class SideBySide(nn.Module):
