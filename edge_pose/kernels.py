@@ -1,8 +1,52 @@
 """The compiled core's functions, by name. The only module that imports `_core`; its docstrings say the contracts."""
 
 try:
-    from edge_pose import _core
+    from edge_pose._core import (
+        coco_oks,
+        decode_end2end,
+        decode_heatmap,
+        decode_movenet,
+        decode_movenet_heads,
+        decode_regression,
+        decode_simcc,
+        decode_udp_offset,
+        decode_yolo,
+        get_threads,
+        letterbox,
+        nearby_joints_nms,
+        nms,
+        oks_matrix,
+        oks_nms,
+        pose_nms,
+        set_simd_level,
+        set_threads,
+        simd_level,
+        soft_oks_nms,
+        warp_affine,
+    )
 except ImportError as err:
     raise ImportError("the compiled core is missing: run `pip install -e .`") from err
 
-__all__: list[str] = []
+__all__ = [
+    "coco_oks",
+    "decode_end2end",
+    "decode_heatmap",
+    "decode_movenet",
+    "decode_movenet_heads",
+    "decode_regression",
+    "decode_simcc",
+    "decode_udp_offset",
+    "decode_yolo",
+    "get_threads",
+    "letterbox",
+    "nearby_joints_nms",
+    "nms",
+    "oks_matrix",
+    "oks_nms",
+    "pose_nms",
+    "set_simd_level",
+    "set_threads",
+    "simd_level",
+    "soft_oks_nms",
+    "warp_affine",
+]

@@ -1,1 +1,0 @@
-#include "edge_pose/pose_nms.hpp"
