@@ -6,11 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_pose.draw import draw
     from edge_pose.errors import EdgePoseError
     from edge_pose.estimators.load import load
     from edge_pose.frames import Frame
     from edge_pose.poses import Boxes, Pose, Poses
     from edge_pose.skeleton import COCO17, Skeleton
+    from edge_pose.sources import open_source
     from edge_pose.spec import ModelSpec
 
 __version__ = "0.1.0"
@@ -28,7 +30,20 @@ _HOMES = {
     "load": "edge_pose.estimators.load",
     "open_source": "edge_pose.sources",
 }
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "COCO17",
+    "Boxes",
+    "EdgePoseError",
+    "Frame",
+    "ModelSpec",
+    "Pose",
+    "Poses",
+    "Skeleton",
+    "__version__",
+    "draw",
+    "load",
+    "open_source",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -52,10 +52,16 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class HeatmapDecode:
-    """One score map a joint. refine: how the peak becomes sub-pixel; blur: the Gaussian kernel of DARK, in cells."""
+    """One score map a joint. refine: how the peak becomes sub-pixel; blur: the Gaussian kernel of DARK, in cells.
 
-    refine: Literal["none", "quarter", "quarter-mmpose", "dark", "dark-udp"] = "quarter"
+    offsets: UDP's combined maps, three a joint (heat, x offset, y offset).
+    """
+
+    refine: Literal["none", "quarter", "none-mmpose", "quarter-mmpose", "dark", "dark-udp", "dark-udp-rtmlib"] = (
+        "quarter"
+    )
     blur: int = 11
+    offsets: bool = False
     family: Literal["heatmap"] = "heatmap"
 
 
@@ -71,17 +77,23 @@ class SimccDecode:
 
 @dataclass(frozen=True, slots=True)
 class RegressionDecode:
-    """Coordinates and their sigma straight from the network, as fractions of the input from `origin`."""
+    """Coordinates straight from the network, as fractions of the input from `origin`; sigma: a second output."""
 
     origin: Literal["corner", "center"] = "corner"
+    sigma: bool = False
     family: Literal["regression"] = "regression"
 
 
 @dataclass(frozen=True, slots=True)
 class MovenetDecode:
-    """MoveNet. heads: whether the graph ends at its four raw heads, or has the decoding inside (y, x, score)."""
+    """MoveNet.
+
+    heads: the graph ends at its four raw heads (centre, regression, heatmaps, offsets) in `layout`;
+    otherwise it has the decoding inside and gives (y, x, score).
+    """
 
     heads: bool = False
+    layout: Literal["nchw", "nhwc"] = "nchw"
     family: Literal["movenet"] = "movenet"
 
 

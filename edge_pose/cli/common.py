@@ -1,0 +1,104 @@
+"""Options and helpers that several subcommands share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge_pose.errors import OutputError
+
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where it cannot be had.")]
+Engine = Annotated[str, typer.Option(help="auto or onnxruntime.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the engine; by default one a core.")]
+Spec = Annotated[Path | None, typer.Option(help="Specification (TOML) of an ONNX file that carries none.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")]
+
+
+def say(text: str = "") -> None:
+    """Write a line for people."""
+    sys.stdout.write(text + "\n")
+
+
+def show_warnings() -> None:
+    """Let the library's warnings reach the terminal, one line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("edge-pose: %(message)s"))
+    logger = logging.getLogger("edge_pose")
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document whole or not at all. Raises OutputError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, path)  # noqa: PTH105 - the atomic one
+    except OSError as err:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {err.strerror or err}") from err
+
+
+def check_writable(path: Path | None) -> None:
+    """Fail before the work rather than after it. Raises OutputError."""
+    if path is None:
+        return
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write into {folder}")
+
+
+class Bar:
+    """Progress: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self.what, self.total, self.done = what, total, 0
+
+    def advance(self) -> None:
+        """Count one more."""
+        self.done += 1
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Bar]:
+    """Show how far the work is: a bar on a terminal, elsewhere a line for every tenth of it."""
+    if not sys.stderr.isatty():
+        yield _Lines(what, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        yield _Rich(what, total, shown)
+
+
+class _Lines(Bar):
+    def advance(self) -> None:
+        super().advance()
+        step = max(1, (self.total or 1000) // 10)
+        if self.done % step == 0:
+            sys.stderr.write(f"{self.what}: {self.done}{f'/{self.total}' if self.total else ''}\n")
+
+
+class _Rich(Bar):
+    def __init__(self, what: str, total: int | None, shown: Any) -> None:
+        super().__init__(what, total)
+        self._shown, self._task = shown, shown.add_task(what, total=total)
+
+    def advance(self) -> None:
+        super().advance()
+        self._shown.update(self._task, completed=self.done)

@@ -1,0 +1,169 @@
+"""What all estimators share: an opened model with its specification, the input buffer, and stage timings."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_pose import geometry, kernels
+from edge_pose.backends import Backend
+from edge_pose.errors import SpecError
+from edge_pose.frames import Image
+from edge_pose.geometry import Affine
+from edge_pose.poses import Boxes, Poses
+from edge_pose.skeleton import Skeleton
+from edge_pose.spec import ModelSpec
+
+E = TypeVar("E", bound="Estimator")
+
+GREY = 114  # the letterbox margin that the YOLO family was trained with
+
+
+class Timings:
+    """Milliseconds that the stages of the last frame took; stages that ran several times add up."""
+
+    def __init__(self) -> None:
+        self.last_ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        yield
+        self.last_ms[name] = self.last_ms.get(name, 0.0) + (time.perf_counter() - start) * 1e3
+
+
+class Estimator(ABC):
+    """Image -> Poses. One per thread: it owns its buffers, and some remember the frame before.
+
+    skeleton: what the joints are. timings_ms: milliseconds by stage of the last frame.
+    """
+
+    skeleton: Skeleton
+
+    @abstractmethod
+    def __call__(self, image: Image) -> Poses:
+        """Return everybody in a (H, W, 3) uint8 BGR image, best first. Raises ImageError, BackendError."""
+
+    @property
+    @abstractmethod
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage of the last frame."""
+
+    def reset(self) -> None:  # noqa: B027 - most remember nothing
+        """Forget the frame before: the next one is not its successor."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the engine's memory back."""
+
+    def __enter__(self: E) -> E:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+
+class Detector(ABC):
+    """Image -> Boxes of people, best first."""
+
+    @abstractmethod
+    def __call__(self, image: Image) -> Boxes:
+        """Return where people are in a (H, W, 3) uint8 BGR image. Raises ImageError, BackendError."""
+
+    @property
+    @abstractmethod
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage of the last frame."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the engine's memory back."""
+
+
+class Network:
+    """An opened model: fills its own input buffer, runs it, and says what was done to the picture.
+
+    Raises SpecError when the file's input is not what the specification says.
+    """
+
+    def __init__(self, spec: ModelSpec, backend: Backend, *, micro_batch: int = 4) -> None:
+        self.spec, self.backend, self.timings = spec, backend, Timings()
+        self.rows = self._check_input(micro_batch)
+        hw, planar = spec.input.hw, spec.input.layout == "NCHW"
+        shape = (self.rows, 3, *hw) if planar else (self.rows, *hw, 3)
+        self._buffer = np.zeros(shape, spec.input.dtype)
+        mean, std = np.array(spec.input.mean, np.float64), np.array(spec.input.std, np.float64)
+        self._values = {
+            "scale": tuple((1 / std).tolist()),
+            "bias": tuple((-mean / std).tolist()),
+            "swap_rb": spec.input.color == "RGB",
+            "planar": planar,
+        }
+
+    def _check_input(self, micro_batch: int) -> int:
+        wanted = self.spec.input
+        size = (3, *wanted.hw) if wanted.layout == "NCHW" else (*wanted.hw, 3)
+        info = self.backend.inputs[0]
+        fits = len(info.shape) == 4 and all(a in (None, b) for a, b in zip(info.shape[1:], size, strict=True))
+        if len(self.backend.inputs) != 1 or not fits or info.dtype != wanted.dtype:
+            got = ", ".join(f"{i.name}: {i.dtype} {i.shape}" for i in self.backend.inputs)
+            raise SpecError(
+                f"the specification of {self.spec.name} says input {wanted.dtype} (N, {', '.join(map(str, size))}) "
+                f"({wanted.layout}), the file takes {got}: the spec belongs to another model or is wrong"
+            )
+        return info.shape[0] or max(1, micro_batch)
+
+    def fit_frame(self, image: Image) -> tuple[NDArray[Any], Affine]:
+        """Fit the whole frame into the first row of the input; returns that row as a batch, and the record."""
+        spec, batch = self.spec, self._buffer[:1]
+        frame_hw = image.shape[:2]
+        with self.timings.stage("preprocess"):
+            if spec.transform == "letterbox":
+                box = geometry.letterbox(frame_hw, spec.input.hw)
+                place = {"resized_hw": box.resized_hw, "offset_tl": box.offset_tl, "fill": GREY}
+                kernels.letterbox(image, batch, **place, **self._values)
+                return batch, box.affine
+            if spec.transform == "stretch":
+                kernels.letterbox(image, batch, resized_hw=spec.input.hw, offset_tl=(0, 0), **self._values)
+                return batch, geometry.stretch(frame_hw, spec.input.hw)
+        return self.fit_boxes(image, Boxes.whole(image).xyxy)
+
+    def fit_boxes(self, image: Image, xyxy: NDArray[np.float32]) -> tuple[NDArray[Any], Affine]:
+        """Crop up to `rows` boxes (n, 4) out of the frame, by the transform of the specification."""
+        spec = self.spec
+        width_by_height = spec.input.width / spec.input.height
+        center, size = geometry.crop_sizes(xyxy, aspect=width_by_height, padding=spec.crop_padding)
+        if spec.transform == "square-pad":
+            return self.warp(image, geometry.squares(center, size[:, 0], spec.input.hw))
+        return self.warp(image, geometry.crops(center, size, spec.input.hw, udp=spec.transform == "udp"))
+
+    def warp(self, image: Image, affine: Affine) -> tuple[NDArray[Any], Affine]:
+        """Sample one crop a row of the record; outside the frame is black."""
+        batch = self._buffer[: len(affine)]
+        with self.timings.stage("preprocess"):
+            matrices, pixel_center = affine.frame_from_input, affine.pixel_center
+            kernels.warp_affine(image, matrices, batch, pixel_center=pixel_center, **self._values)
+        return batch, affine
+
+    def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run the network on what was fitted; outputs in the order that the specification names, if it does."""
+        with self.timings.stage("network"):
+            outputs = self.backend.run(batch)
+        if not self.spec.outputs:
+            return outputs
+        by_name = {info.name: values for info, values in zip(self.backend.outputs, outputs, strict=True)}
+        missing = [name for name in self.spec.outputs if name not in by_name]
+        if missing:
+            raise SpecError(f"{self.spec.name}: the file has no output {missing[0]!r}; it has {', '.join(by_name)}")
+        return [by_name[name] for name in self.spec.outputs]
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self.backend.close()

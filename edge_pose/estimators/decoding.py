@@ -1,0 +1,68 @@
+"""From the raw outputs of a network that saw crops to joints in frame pixels, by the family the specification names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_pose.decode.heatmap import decode_heatmap, decode_udp_offset
+from edge_pose.decode.movenet import decode_movenet, decode_movenet_heads
+from edge_pose.decode.regression import decode_regression
+from edge_pose.decode.simcc import decode_simcc
+from edge_pose.errors import SpecError
+from edge_pose.geometry import Affine
+from edge_pose.spec import HeatmapDecode, ModelSpec, MovenetDecode, RegressionDecode, SimccDecode
+
+Joints = tuple[NDArray[np.float32], NDArray[np.float32]]
+Arrays = list[NDArray[Any]]
+
+
+def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
+    """Return joints (N, K, 2) float32 in frame pixels and scores (N, K) in [0, 1], one row a crop.
+
+    outputs: of the network, in the order that the family documents. Raises SpecError when they are not that many,
+    ShapeError when one has a shape that the family does not have.
+    """
+    how, home, hw = spec.decode, affine.frame_from_input, spec.input.hw
+    wanted = _output_count(spec)
+    if len(outputs) < wanted:
+        raise SpecError(
+            f"{spec.name}: decode family {how.family!r} needs {wanted} outputs, the file has {len(outputs)}"
+        )
+    if isinstance(how, HeatmapDecode):
+        if how.offsets:
+            xy, scores = decode_udp_offset(outputs[0], home, input_hw=hw, blur=how.blur)
+        else:
+            grid = "udp" if spec.transform == "udp" else "classic"
+            xy, scores = decode_heatmap(outputs[0], home, input_hw=hw, grid=grid, refine=how.refine, blur=how.blur)
+    elif isinstance(how, SimccDecode):
+        xy, scores = decode_simcc(*outputs[:2], home, split_ratio=how.split_ratio, score=how.score, softmax=how.softmax)
+    elif isinstance(how, RegressionDecode):
+        sigma = outputs[1] if how.sigma else None
+        xy, scores = decode_regression(outputs[0], home, input_hw=hw, sigma=sigma, origin=how.origin)
+    elif isinstance(how, MovenetDecode):
+        if how.heads:
+            xy, scores = decode_movenet_heads(*outputs[:4], home, layout=how.layout)
+        else:
+            xy, scores = decode_movenet(outputs[0], home, input_hw=hw)
+    else:
+        raise SpecError(f"{spec.name}: decode family {how.family!r} is not for crops")
+    _check_joints(spec, xy)
+    return xy, scores.clip(0.0, 1.0, out=scores)
+
+
+def _output_count(spec: ModelSpec) -> int:
+    how = spec.decode
+    if isinstance(how, MovenetDecode):
+        return 4 if how.heads else 1
+    return 2 if isinstance(how, SimccDecode) or (isinstance(how, RegressionDecode) and how.sigma) else 1
+
+
+def _check_joints(spec: ModelSpec, xy: NDArray[np.float32]) -> None:
+    if xy.shape[1] != len(spec.skeleton):
+        raise SpecError(
+            f"{spec.name}: the network gives {xy.shape[1]} joints, skeleton {spec.skeleton.name!r} has "
+            f"{len(spec.skeleton)}: the specification belongs to another model or is wrong"
+        )

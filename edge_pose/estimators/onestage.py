@@ -1,0 +1,104 @@
+"""Networks that see everybody at once: YOLO-pose (image -> Poses) and YOLO detectors (image -> Boxes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_pose.decode import yolo
+from edge_pose.errors import SpecError
+from edge_pose.estimators.base import Detector, Estimator, Network
+from edge_pose.frames import Image, check_image
+from edge_pose.poses import Boxes, Poses
+from edge_pose.spec import YoloDecode
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of a network's findings is kept; None means what the model's specification says.
+
+    confidence: least score of a person. iou: overlap from which two findings are one person.
+    max_people: the best so many; None keeps all, up to 300.
+    """
+
+    confidence: float | None = None
+    iou: float | None = None
+    max_people: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("confidence", "iou"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise SpecError(f"{name} must be between 0 and 1, got {value}")
+        if self.max_people is not None and self.max_people < 1:
+            raise SpecError(f"max_people must be at least 1, got {self.max_people}")
+
+
+class _Yolo:
+    """What both have in common: fit, run, decode with non-maximum suppression."""
+
+    def __init__(self, network: Network, limits: Limits, joints: int) -> None:
+        decode = network.spec.decode
+        assert isinstance(decode, YoloDecode)  # load() checked task and family
+        self.network = network
+        self.options = {
+            "classes": decode.classes,
+            "keypoints": joints,
+            "conf": decode.confidence if limits.confidence is None else limits.confidence,
+            "max_det": limits.max_people or 300,
+            "keep_classes": [decode.person_class],
+        }
+        self.decode = yolo.end2end if decode.end_to_end else yolo.anchors
+        if not decode.end_to_end:
+            iou = decode.iou if limits.iou is None else limits.iou
+            self.options |= {"iou": iou, "objectness": decode.objectness}
+
+    def __call__(self, image: Image) -> yolo.Detections:
+        image = check_image(image)
+        self.network.timings.last_ms.clear()
+        batch, affine = self.network.fit_frame(image)
+        outputs = self.network.run(batch)
+        with self.network.timings.stage("decode"):
+            return self.decode(outputs[0][0], affine.frame_from_input[0], image.shape[:2], **self.options)
+
+
+class OneStage(Estimator):
+    """Everybody's joints from one pass of a YOLO-pose network."""
+
+    def __init__(self, network: Network, limits: Limits) -> None:
+        self.skeleton = network.spec.skeleton
+        self._yolo = _Yolo(network, limits, len(self.skeleton))
+
+    def __call__(self, image: Image) -> Poses:
+        """Return everybody in the image, best first."""
+        found = self._yolo(image)
+        return Poses(found.xy, found.joint_scores, found.boxes, found.scores, skeleton=self.skeleton)
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage of the last frame."""
+        return dict(self._yolo.network.timings.last_ms)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self._yolo.network.close()
+
+
+class YoloDetector(Detector):
+    """Where people are, from one pass of a YOLO detector, or of a YOLO-pose network whose joints are left aside."""
+
+    def __init__(self, network: Network, limits: Limits) -> None:
+        self._yolo = _Yolo(network, limits, len(network.spec.skeleton) if network.spec.task == "pose" else 0)
+
+    def __call__(self, image: Image) -> Boxes:
+        """Return people's boxes, best first."""
+        found = self._yolo(image)
+        return Boxes(found.boxes, found.scores)
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage of the last frame."""
+        return dict(self._yolo.network.timings.last_ms)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self._yolo.network.close()
