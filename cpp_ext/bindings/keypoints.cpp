@@ -1,7 +1,12 @@
-#include "common.hpp"
+#include "keypoints.hpp"
 
 namespace edge_pose::bindings {
 
-void bind_keypoints(py::module_& m) { (void)m; }
+void bind_keypoints(py::module_& m) {
+  bind_heatmap(m);
+  bind_simcc(m);
+  bind_regression(m);
+  bind_movenet(m);
+}
 
 }  // namespace edge_pose::bindings

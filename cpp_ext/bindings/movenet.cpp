@@ -1,0 +1,78 @@
+#include "edge_pose/movenet.hpp"
+
+#include <cmath>
+
+#include "keypoints.hpp"
+
+namespace edge_pose::bindings {
+namespace {
+
+constexpr const char* DECODE_MOVENET_HEADS = R"(MoveNet's pose from its four raw heads, in frame pixels.
+
+center: (N, 1, H, W), regression: (N, 2K, H, W), heatmaps: (N, K, H, W), offsets: (N, 2K, H, W), all float32; N may be 0.
+layout="nhwc": the channels last instead. center may also be (N, H, W). frame_from_input: (N, 2, 3) float64, input px ->
+frame. stride: input pixels per cell. order: "yx" (Google) or "xy" (fire717) within a channel pair. logits: center and
+heatmaps want a sigmoid. whole_cells: truncate regressions to whole cells (fire717). min_score: heatmap cells below are
+no candidates; a joint without any lies at its regressed place with score 0. out: (xy, scores) to write to.
+Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises ShapeError.
+Source: Google's MoveNet as re-implemented by lee-man and fire717; a cell counts 1 / (distance + 1.8).)";
+
+// One head; the sizes are the heatmaps'.
+MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w, bool last) {
+  check<float>(array, name, last ? std::vector<ssize_t>{n, h, w, channels} : std::vector<ssize_t>{n, channels, h, w});
+  const auto count = static_cast<std::size_t>(channels);
+  return {static_cast<const float*>(array.data()), count, last ? 1 : static_cast<std::size_t>(h * w), last ? count : 1};
+}
+
+py::tuple movenet_heads(const py::array& center, const py::array& regression, const py::array& heatmaps,
+                        const py::array& offsets, const py::array& frame_from_input, const std::string& layout,
+                        double stride, const std::string& order, bool logits, bool whole_cells, double min_score,
+                        const py::object& out) {
+  const bool last = word<bool>(layout, "layout", {{"nchw", false}, {"nhwc", true}});
+  check<float>(heatmaps, "heatmaps", {ANY, ANY, ANY, ANY});
+  const ssize_t n = heatmaps.shape(0), k = heatmaps.shape(last ? 3 : 1);
+  const ssize_t h = heatmaps.shape(last ? 1 : 2), w = heatmaps.shape(last ? 2 : 3);
+  if (h < 1 || w < 1 || k < 1) {
+    raise("ShapeError", "heatmaps must have at least one joint, row and column, got shape " + shape_text(shape_of(heatmaps)));
+  }
+  MovenetHeads heads;
+  heads.heatmaps = head(heatmaps, "heatmaps", n, k, h, w, last);
+  if (center.ndim() == 3) {
+    check<float>(center, "center", {n, h, w});
+    heads.center = {static_cast<const float*>(center.data()), 1, 0, 1};
+  } else {
+    heads.center = head(center, "center", n, 1, h, w, last);
+  }
+  heads.regression = head(regression, "regression", n, 2 * k, h, w, last);
+  heads.offsets = head(offsets, "offsets", n, 2 * k, h, w, last);
+  heads.n = static_cast<std::size_t>(n);
+  heads.k = static_cast<std::size_t>(k);
+  heads.h = static_cast<std::size_t>(h);
+  heads.w = static_cast<std::size_t>(w);
+  const double* matrix = matrices(frame_from_input, "frame_from_input", n);
+  if (!(stride > 0) || !std::isfinite(stride)) raise("ShapeError", "stride must be positive, got " + std::to_string(stride));
+  MovenetOptions options;
+  options.stride = stride;
+  options.y_first = word<bool>(order, "order", {{"yx", true}, {"xy", false}});
+  options.logits = logits;
+  options.whole_cells = whole_cells;
+  options.min_score = static_cast<float>(min_score);
+  JointArrays joints = joint_arrays(out, n, k, {&center, &regression, &heatmaps, &offsets, &frame_from_input});
+  {
+    py::gil_scoped_release nobody_waits;
+    decode_movenet_heads(heads, matrix, options, joints.view);
+  }
+  return joints.result();
+}
+
+}  // namespace
+
+void bind_movenet(py::module_& m) {
+  m.def("decode_movenet_heads", &movenet_heads, py::arg("center").noconvert(), py::arg("regression").noconvert(),
+        py::arg("heatmaps").noconvert(), py::arg("offsets").noconvert(), py::arg("frame_from_input").noconvert(),
+        py::kw_only(), py::arg("layout") = "nchw", py::arg("stride") = 4.0, py::arg("order") = "yx",
+        py::arg("logits") = true, py::arg("whole_cells") = false, py::arg("min_score") = 0.0,
+        py::arg("out") = py::none(), DECODE_MOVENET_HEADS);
+}
+
+}  // namespace edge_pose::bindings
