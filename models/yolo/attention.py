@@ -49,7 +49,8 @@ class PsaBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
         x = x + self.attn(x)
-        return x + self.ffn(x)
+        y: Tensor = x + self.ffn(x)
+        return y
 
 
 class C2Psa(nn.Module):
@@ -57,13 +58,13 @@ class C2Psa(nn.Module):
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
-        self.half = channels // 2
+        self.through = channels // 2
         self.cv1 = ConvBn(channels, channels)
         self.cv2 = ConvBn(channels, channels)
-        self.m = nn.Sequential(*(PsaBlock(self.half) for _ in range(depth)))
+        self.m = nn.Sequential(*(PsaBlock(self.through) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        aside, through = self.cv1(x).split(self.half, 1)
+        aside, through = self.cv1(x).split(self.through, 1)
         y: Tensor = self.cv2(torch.cat((aside, self.m(through)), 1))
         return y

@@ -19,7 +19,7 @@ def sizes(x: Tensor) -> tuple[int, ...]:
     nothing at run time. An engine with another size then fails by its shapes; it cannot be silently wrong.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         return tuple(int(size) for size in x.shape[1:])
 
 
@@ -76,7 +76,7 @@ def decode_boxes(distances: Tensor, centers: Tensor, strides: Tensor, *, xyxy: b
 
     Returns (N, 4, A): centre and size, or the two corners with xyxy.
     """
-    left_top, right_bottom = distances.split(2, 1)
+    left_top, right_bottom = torch.split(distances, 2, 1)
     low, high = centers - left_top, centers + right_bottom
     boxes = (low, high) if xyxy else ((low + high) / 2, high - low)
     return torch.cat(boxes, 1) * strides

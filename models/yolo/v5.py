@@ -55,7 +55,7 @@ class AnchorHead(nn.Module):
         _, height, width = sizes(raw)
         count = len(ANCHORS[level])
         y = raw.reshape(-1, count, self.values, height, width).permute(0, 1, 3, 4, 2).sigmoid()
-        xy, wh, scores = y.split((2, 2, self.values - 4), 4)
+        xy, wh, scores = torch.split(y, [2, 2, self.values - 4], 4)
         xy = (xy * 2 + (corners(raw) - 0.5)) * STRIDES[level]
         wh = (wh * 2) ** 2 * (self.anchors[level] * STRIDES[level]).view(count, 1, 1, 2)
         return torch.cat((xy, wh, scores), 4).reshape(-1, count * height * width, self.values)
