@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_pose.draw import draw
+    from edge_pose.drawing import draw
     from edge_pose.errors import EdgePoseError
     from edge_pose.estimators.load import load
     from edge_pose.frames import Frame
@@ -26,7 +26,7 @@ _HOMES = {
     "Pose": "edge_pose.poses",
     "Poses": "edge_pose.poses",
     "Skeleton": "edge_pose.skeleton",
-    "draw": "edge_pose.draw",
+    "draw": "edge_pose.drawing",
     "load": "edge_pose.estimators.load",
     "open_source": "edge_pose.sources",
 }

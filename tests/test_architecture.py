@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "skeleton", "strict", "opencv"},
     {"poses", "spec", "frames", "download", "transfer"},
     {"geometry", "kernels"},
-    {"decode", "backends", "zoo", "draw"},
+    {"decode", "backends", "zoo", "drawing"},
     {"estimators", "track", "smooth", "fall", "sources", "sinks"},
     {"pipeline"},
     {"evaluate", "bench", "doctor"},
