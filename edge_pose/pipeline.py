@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from edge_pose.estimators import Estimator
@@ -48,27 +48,8 @@ def results(source: Source, estimator: Estimator) -> Iterator[Result]:
         yield Result(frame, poses, {**estimator.timings_ms, "total": total_ms})
 
 
-def run(source: Source, estimator: Estimator, sinks: Sequence[Sink]) -> Iterator[Result]:
-    """Estimate every frame and write each result before it is handed out.
-
-    The sinks are closed when the source ends, when the caller stops, and on any error: what was written stays valid.
-    """
-    try:
-        for result in results(source, estimator):
-            for sink in sinks:
-                sink.write(result.frame, result.poses, result.timings_ms)
-            yield result
-    finally:
-        _close(sinks)
-
-
-def _close(sinks: Sequence[Sink]) -> None:
-    """Close all, also when one of them fails; the first failure is raised once all are closed."""
-    failures: list[BaseException] = []
-    for sink in sinks:
-        try:
-            sink.close()
-        except Exception as err:
-            failures.append(err)
-    if failures:
-        raise failures[0]
+def run(source: Source, estimator: Estimator, sink: Sink) -> Iterator[Result]:
+    """Estimate every frame and write each result before it is handed out; opening and closing are the caller's."""
+    for result in results(source, estimator):
+        sink.write(result.frame, result.poses, result.timings_ms)
+        yield result

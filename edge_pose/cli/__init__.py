@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 
 from edge_pose.errors import EdgePoseError
 
@@ -19,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     from edge_pose.cli.app import app
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(args=words, prog_name="edge-pose", standalone_mode=False)
     except EdgePoseError as err:
@@ -44,6 +48,11 @@ def _unexpected(err: Exception, debug: bool) -> int:
     if debug:
         raise err
     return _fail(f"unexpected {type(err).__name__}: {err} (run again with --debug for the traceback)")
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave as on Ctrl-C: files are finished, not cut off."""
+    raise SystemExit(128 + number)
 
 
 def _fail(message: str, code: int = 1) -> int:

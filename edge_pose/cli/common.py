@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,3 +102,27 @@ class _Rich(Bar):
     def advance(self) -> None:
         super().advance()
         self._shown.update(self._task, completed=self.done)
+
+
+@contextmanager
+def byte_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a download: a bar on a terminal, elsewhere a line for every tenth of it."""
+    if not sys.stderr.isatty():
+        tenths = -1
+
+        def line(there: int, total: int | None) -> None:
+            nonlocal tenths
+            tenth = there * 10 // total if total else there // 10_000_000
+            if tenth > tenths:
+                tenths = tenth
+                sys.stderr.write(f"{what}: {there / 1e6:.1f}{f' of {total / 1e6:.1f}' if total else ''} MB\n")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda there, total: shown.update(task, completed=there, total=total)

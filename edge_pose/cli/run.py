@@ -54,14 +54,23 @@ def run(
                 max_people=max_people,
             )
         )
-        sinks = open_sinks(json=json, format=format, video=video, source=frames)
+        sinks = stack.enter_context(
+            open_sinks(
+                json_path=json,
+                format=format,
+                video_path=video,
+                fps=frames.fps,
+                count=frames.count,
+                stills=frames.stills,
+            )
+        )
         bar = stack.enter_context(progress(frames.name, frames.count))
         try:
             for result in run_frames(frames, estimator, sinks):
                 summary.add(result)
                 bar.advance()
         except KeyboardInterrupt:
-            say(f"interrupted after {summary.frames} frames; what was written is complete up to there")
+            say(f"interrupted after {_count(summary.frames, 'frame')}; what was written is complete up to there")
             raise
         problems = len(frames.problems)
     report(summary, problems, [path for path in (json, video) if path is not None])
