@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_pose.errors import CheckpointError
+from edge_pose.models.contents import Contents, entry_from_array
 from edge_pose.models.movenet_plan import JOINTS, STAGES, TABLES, TAPS, exact_tables, strides
-from edge_pose.models.tflite import CONVOLUTIONS, Kind, Operator, TfliteModel
+from edge_pose.models.tflite import CONVOLUTIONS, Kind, Operator, TfliteModel, read_constants
 
 NONE, RELU, RELU6 = 0, 1, 3
 WORDS = {NONE: "no activation", RELU: "ReLU", RELU6: "ReLU6"}
@@ -53,6 +54,22 @@ def decoder_tables(model: TfliteModel, centre: Operator) -> Weights:
             if values.dtype == np.float32 and np.abs(values - exact).max() < allowed:
                 tables[f"decoder.{name}"] = values
     return tables
+
+
+def movenet_contents(model: TfliteModel) -> Contents:
+    """Weights by our names where the graph is MoveNet's; else by the file's own names, with a warning that says why."""
+    try:
+        weights = movenet_from_tflite(model)
+    except CheckpointError as err:
+        contents = read_constants(model)
+        contents.warnings.append(f"its weights keep TensorFlow's names and layout, it is no MoveNet: {err}")
+    else:
+        contents = Contents("tflite", {name: entry_from_array(name, values) for name, values in weights.items()})
+    inputs = [model.tensors[i] for i in model.inputs]
+    contents.metadata["inputs"] = {tensor.name: list(tensor.shape) for tensor in inputs}
+    contents.metadata["outputs"] = {model.tensors[i].name: list(model.tensors[i].shape) for i in model.outputs}
+    contents.metadata["description"] = model.description
+    return contents
 
 
 def walk_pyramid(walk: "Walk", top: Operator) -> tuple[Operator, dict[int, Operator]]:

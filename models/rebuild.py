@@ -1,0 +1,192 @@
+"""The only things that a pickle may have made for it: containers, numbers, NumPy arrays, and views of tensor data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_pose.errors import CheckpointError
+from edge_pose.models.contents import ITEM_SIZES, Entry, Storage
+from edge_pose.models.inert import Global, Inert, check_key
+
+MAX_DIMENSIONS = 32
+# A view may repeat elements (stride 0), but not make a small file fill the memory.
+MAX_REPEATED = 2**24
+MAX_ENCODED = 2**28
+NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", "c8", "c16"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StorageRef:
+    """Tensor data that a pickle refers to; dtype None is a storage of bytes."""
+
+    storage: Storage
+    dtype: str | None
+
+
+@dataclass(slots=True, eq=False)
+class NumpyType(Inert):
+    """A NumPy dtype; None where it is not a number."""
+
+    dtype: np.dtype[Any] | None
+
+    def build(self, state: Any) -> None:
+        """Take the byte order: (version, order, ...)."""
+        if self.dtype is not None and isinstance(state, tuple) and state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+@dataclass(slots=True, eq=False)
+class NumpyArray(Inert):
+    """A NumPy array; None until its state comes, and where its elements are no numbers."""
+
+    array: npt.NDArray[Any] | None = None
+
+    def build(self, state: Any) -> None:
+        """Take (version, shape, dtype, Fortran order, bytes)."""
+        shape, kind, fortran, data = state[-4:]
+        if kind.dtype is not None:
+            order = "F" if fortran else "C"
+            self.array = np.frombuffer(data, kind.dtype).reshape(sizes(shape), order=order)
+
+
+def rebuilders() -> dict[str, Callable[..., Any]]:
+    """What may be called, by name, for one file."""
+    encoded = 0
+
+    def encode(text: str, coding: str) -> bytes:
+        nonlocal encoded
+        encoded += len(text)
+        if coding not in ("latin1", "latin-1") or encoded > MAX_ENCODED:
+            raise CheckpointError(f"the pickle encodes {encoded} characters as {coding!r}")
+        return text.encode("latin-1")
+
+    found: dict[str, Callable[..., Any]] = {
+        "_codecs.encode": encode,
+        "builtins.bytearray": lambda data=b"", coding="latin1": encode(data, coding) if isinstance(data, str) else data,
+        "builtins.bytes": lambda: b"",
+        "builtins.complex": lambda real, imag: complex(float(real), float(imag)),
+        "builtins.dict": new_dict,
+        "builtins.frozenset": new_set,
+        "builtins.list": lambda *items: [*items[0]] if items else [],
+        "builtins.set": new_set,
+        "builtins.slice": lambda *limits: slice(*limits),
+        "collections.Counter": new_dict,
+        "collections.OrderedDict": new_dict,
+        "collections.defaultdict": lambda *_: {},
+        "collections.deque": lambda items=(), *_: [*items],
+        "torch.Size": lambda size=(): sizes(size),
+        "torch.device": lambda kind, index=None: str(kind) if index is None else f"{kind}:{index}",
+        "torch.serialization._get_layout": str,
+        "numpy.dtype": numpy_type,
+    }
+    for core in ("numpy.core", "numpy._core"):
+        found[f"{core}.multiarray._reconstruct"] = lambda *_: NumpyArray()
+        found[f"{core}.multiarray.scalar"] = numpy_scalar
+        found[f"{core}.numeric._frombuffer"] = numpy_from_buffer
+    return found | TENSORS
+
+
+def new_dict(items: Any = ()) -> dict[Any, Any]:
+    """Make a dict of a dict or of pairs."""
+    pairs = items.items() if isinstance(items, dict) else items
+    return {check_key(key): value for key, value in pairs}
+
+
+def new_set(items: Any = ()) -> set[Any]:
+    """Make a set."""
+    return {check_key(item) for item in items}
+
+
+def numpy_type(name: str, *_: Any) -> NumpyType:
+    """Make a dtype of a number; others are kept without a meaning."""
+    return NumpyType(np.dtype(name) if name in NUMPY_TYPES else None)
+
+
+def numpy_scalar(kind: NumpyType, data: Any = None) -> Any:
+    """Make a number."""
+    if kind.dtype is None or not isinstance(data, bytes):
+        return None
+    return np.frombuffer(data, kind.dtype, 1)[0].item()
+
+
+def numpy_from_buffer(data: Any, kind: NumpyType, shape: Any, order: str) -> NumpyArray:
+    """Make an array out of bytes that are in the pickle."""
+    made = NumpyArray()
+    made.build((shape, kind, order == "F", data))
+    return made
+
+
+def tensor(ref: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Entry:
+    """View a storage; gradients and hooks are left out. Every element must lie inside the storage."""
+    if isinstance(ref, StorageRef) and ref.dtype is None:
+        raise CheckpointError("a tensor of bytes without a type")
+    return view(ref, None, offset, shape, stride)
+
+
+def tensor_of_bytes(
+    ref: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, kind: Any, *_: Any
+) -> Entry:
+    """View an untyped storage as elements of a type."""
+    return view(ref, kind.name if isinstance(kind, Global) and kind.module == "torch" else "?", offset, shape, stride)
+
+
+def view(ref: Any, dtype: str | None, offset: Any, shape: Any, stride: Any) -> Entry:
+    """Check every number of a view and make it."""
+    if not isinstance(ref, StorageRef):
+        raise CheckpointError(f"a tensor is a view of a {type(ref).__name__}, not of tensor data")
+    dtype = dtype or ref.dtype
+    if dtype not in ITEM_SIZES:
+        raise CheckpointError(f"a tensor of type {dtype} cannot be read; known are {', '.join(ITEM_SIZES)}")
+    (start,), shape, stride = sizes((offset,)), sizes(shape), sizes(stride)
+    if len(shape) != len(stride) or len(shape) > MAX_DIMENSIONS:
+        raise CheckpointError(
+            f"a tensor has {len(shape)} dimensions and {len(stride)} strides, at most {MAX_DIMENSIONS}"
+        )
+    available = ref.storage.size // ITEM_SIZES[dtype]
+    entry = Entry(dtype, shape, ref.storage, start, stride)
+    end = start + sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if entry.count else start
+    if end > available:
+        raise CheckpointError(
+            f"a tensor of shape {shape}, strides {stride}, offset {start} reaches to element {end}, "
+            f"storage {ref.storage.name!r} has {available}"
+        )
+    if entry.count > max(available, MAX_REPEATED):
+        raise CheckpointError(f"a tensor of shape {shape} repeats the {available} elements of its storage too often")
+    return entry
+
+
+def sizes(values: Any) -> tuple[int, ...]:
+    """Return whole numbers that are not negative."""
+    if not isinstance(values, tuple | list) or any(type(size) is not int or size < 0 for size in values):
+        raise CheckpointError(f"sizes must be whole numbers from 0 on, got {str(values)[:100]}")
+    return tuple(values)
+
+
+def parameter(data: Any, *_: Any) -> Entry:
+    """Return the tensor of a parameter."""
+    if not isinstance(data, Entry):
+        raise CheckpointError(f"a parameter holds a {type(data).__name__}, not a tensor")
+    return data
+
+
+def tensor_of_type(rebuild: Any, _type: Any, args: Any, *_: Any) -> Entry:
+    """Return the tensor of a subclass, without what the subclass adds."""
+    if not isinstance(rebuild, Global) or str(rebuild) not in TENSORS or not isinstance(args, tuple):
+        raise CheckpointError(f"refused: the pickle asks to call {rebuild}; only tensors and plain values are rebuilt")
+    made = TENSORS[str(rebuild)](*args)
+    assert isinstance(made, Entry)
+    return made
+
+
+TENSORS: dict[str, Callable[..., Any]] = {
+    "torch._utils._rebuild_tensor": tensor,
+    "torch._utils._rebuild_tensor_v2": tensor,
+    "torch._utils._rebuild_tensor_v3": tensor_of_bytes,
+    "torch._utils._rebuild_parameter": parameter,
+    "torch._utils._rebuild_parameter_with_state": parameter,
+    "torch._tensor._rebuild_from_type_v2": tensor_of_type,
+    "torch._tensor._rebuild_from_type": tensor_of_type,
+}
