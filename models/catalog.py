@@ -107,8 +107,10 @@ def identify(keys_and_shapes: Iterable[tuple[str, Iterable[int]]]) -> list[tuple
     such name are left out.
     """
     weights = {(native_key(key), tuple(int(side) for side in shape)) for key, shape in keys_and_shapes}
+    # Only the YOLO family numbers its layers: half of the catalog need not be built.
+    numbered = any(key.startswith("model.0.") for key, _ in weights)
     fits = []
-    for name in MODELS:
+    for name in (name for name in MODELS if name.startswith("yolo") == numbered):
         network = set(signature(name).items())
         shared = len(weights & network)
         either = len({key for key, _ in weights} | {key for key, _ in network})
