@@ -110,7 +110,7 @@ def get(name: str) -> ZooEntry | None:
 def find(name_or_path: Name) -> Path | None:
     """Return the local file of a model, or None. Never uses the network."""
     given = os.fspath(name_or_path)
-    if Path(given).is_file():
+    if _is_file(Path(given)):
         return Path(given)
     return None if _is_path(given) else _local(given)
 
@@ -125,7 +125,7 @@ def resolve(
     Raises ModelNotFoundError saying where was looked and what to do; DownloadError, ChecksumError, OutputError.
     """
     given = os.fspath(name_or_path)
-    if Path(given).is_file():
+    if _is_file(Path(given)):
         return Path(given), _spec_by_sum(Path(given))
     if _is_path(given):
         close = difflib.get_close_matches(Path(given).stem, _tables(), n=1)
@@ -162,7 +162,7 @@ def fetch_model(name: str, *, kind: Kind | None = None, progress: Progress | Non
         raise ModelNotFoundError(f"{name} has no {kind or 'published'} file to fetch: {how_to(entry)}")
     target = cache_folder() / files[0].names[0]
     if _is_offline():
-        if target.is_file():
+        if _is_file(target):
             return target
         raise ModelNotFoundError(f"{target} is not there, and $EDGE_POSE_OFFLINE is set")
     from edge_pose import download  # here, because it costs 20 ms that a model on the disk need not pay
@@ -207,9 +207,11 @@ def cache_folder() -> Path:
 
 def read_entry(name: str, table: object) -> ZooEntry:
     """Read one table of zoo.toml; its spec takes name, license and source from it. Raises SpecError."""
-    if isinstance(table, Mapping) and isinstance(table.get("spec"), Mapping):
-        same = {"name": name, "license": table.get("license", ""), "source": table.get("homepage", "")}
-        table = {"name": name, **table, "spec": {**same, **table["spec"]}}
+    if isinstance(table, Mapping):
+        table = {"name": name, **table}
+        if isinstance(table.get("spec"), Mapping):
+            same = {"name": name, "license": table.get("license", ""), "source": table.get("homepage", "")}
+            table["spec"] = {**same, **table["spec"]}
     return read(ZooEntry, table, name, READERS)
 
 
@@ -227,6 +229,13 @@ def _is_path(given: str) -> bool:
     return os.sep in given or given.endswith(SUFFIXES)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as err:  # a folder that may not be entered, a name that is too long
+        raise ModelNotFoundError(f"cannot look for {path}: {err.strerror}") from err
+
+
 def _is_offline() -> bool:
     return os.environ.get("EDGE_POSE_OFFLINE", "0") not in ("", "0")
 
@@ -237,7 +246,7 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _local(name: str) -> Path | None:
-    return next((path for folder in folders() for n in _names(name) if (path := folder / n).is_file()), None)
+    return next((path for folder in folders() for n in _names(name) if _is_file(path := folder / n)), None)
 
 
 def _looked_for(name: str) -> str:
@@ -273,4 +282,7 @@ def _sum(path: Path, size: int, mtime_ns: int) -> str:
     """Return the sha256; size and time only make sure that another file is another question."""
     from edge_pose import download
 
-    return download.sha256_of(path)
+    try:
+        return download.sha256_of(path)
+    except OSError as err:
+        raise ModelNotFoundError(f"cannot read {path}: {err.strerror}") from err
