@@ -231,7 +231,7 @@ struct Scatter {
       }
       out.put(at, BLOCK, pixel);
     }
-    scatter_run_scalar(run, at);
+    scatter_run_scalar(run, at, run.count);
   }
 };
 
@@ -250,16 +250,10 @@ void with_writer(const Target& target, const Work& work) {
 void resize_row(const ResizeRow& row) { with_writer(row.target, Resize{row}); }
 void scatter_run(const ScatterRun& run) { with_writer(run.target, Scatter{run}); }
 
-void bgr_from_nv12(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs) {
-  bgr_from_nv12_scalar(y, uv, bgr, 0, pairs);
-}
-void bgr_from_yuyv(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs) {
-  bgr_from_yuyv_scalar(yuyv, bgr, 0, pairs);
-}
-
 }  // namespace
 
-extern const Kernels avx512_kernels{Simd::avx512, true, resize_row, scatter_run, bgr_from_nv12, bgr_from_yuyv};
+extern const Kernels avx512_kernels{Simd::avx512, true, resize_row, scatter_run, bgr_from_nv12_avx512,
+                             bgr_from_yuyv_avx512};
 
 }  // namespace edge_pose::warp
 

@@ -72,6 +72,10 @@ struct Kernels {
 extern const Kernels scalar_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels, avx512_kernels;
+void bgr_from_nv12_avx2(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs);
+void bgr_from_nv12_avx512(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs);
+void bgr_from_yuyv_avx2(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs);
+void bgr_from_yuyv_avx512(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs);
 #elif defined(__aarch64__)
 extern const Kernels neon_kernels;
 #endif

@@ -6,8 +6,8 @@ namespace edge_pose::warp {
 const Kernels scalar_kernels{
     Simd::scalar,
     false,
-    [](const ResizeRow& row) { resize_row_scalar(row, 0); },
-    [](const ScatterRun& run) { scatter_run_scalar(run, 0); },
+    [](const ResizeRow& row) { resize_row_scalar(row, 0, row.columns->count); },
+    [](const ScatterRun& run) { scatter_run_scalar(run, 0, run.count); },
     [](const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs) {
       bgr_from_nv12_scalar(y, uv, bgr, 0, pairs);
     },

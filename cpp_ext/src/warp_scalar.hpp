@@ -61,10 +61,10 @@ inline std::int32_t horizontal(const std::uint8_t* tap, std::int32_t weight) {
   return tap[0] * (weight & 0xFFFF) + tap[3] * (weight >> 16);
 }
 
-// Columns [from, count) of a row.
-inline void resize_row_scalar(const ResizeRow& row, int from) {
+// Columns [from, to) of a row.
+inline void resize_row_scalar(const ResizeRow& row, int from, int to) {
   const Columns& columns = *row.columns;
-  for (int i = from; i < columns.count; ++i) {
+  for (int i = from; i < to; ++i) {
     const std::int32_t weight = columns.weight[i], extra = columns.extra ? columns.extra[i] : 0;
     const std::int32_t offset = columns.offset[i];
     float pixel[3];
@@ -76,9 +76,9 @@ inline void resize_row_scalar(const ResizeRow& row, int from) {
   }
 }
 
-// Pixels [from, count) of a run.
-inline void scatter_run_scalar(const ScatterRun& run, int from) {
-  for (int i = from; i < run.count; ++i) {
+// Pixels [from, to) of a run.
+inline void scatter_run_scalar(const ScatterRun& run, int from, int to) {
+  for (int i = from; i < to; ++i) {
     const std::uint8_t* upper = run.base + run.offset[i] + (run.shift[i] >> 3);
     const std::uint8_t* lower = upper + run.stride;
     float pixel[3];
