@@ -96,7 +96,9 @@ class Records:
     @property
     def size(self) -> int:
         """Bytes written. Asked from the file, because Ctrl-C may come between writing and counting."""
-        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size or self._size
+        if self._file is None or self._file.closed:
+            return self._size
+        return os.fstat(self._file.fileno()).st_size or self._size  # a pipe has no size
 
     def append(self, record: bytes) -> None:
         """Write one record."""
