@@ -78,6 +78,8 @@ void bgr_from_yuyv_avx2(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs);
 void bgr_from_yuyv_avx512(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs);
 #elif defined(__aarch64__)
 extern const Kernels neon_kernels;
+void bgr_from_nv12_neon(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int pairs);
+void bgr_from_yuyv_neon(const std::uint8_t* yuyv, std::uint8_t* bgr, int pairs);
 #endif
 
 // Those of simd_level().
