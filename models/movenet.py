@@ -4,13 +4,14 @@ Architecture: Google's published TFLite graphs (Apache-2.0). Parameter names: le
 load as they are. Batch normalisation is folded: every convolution has a bias, as in the published files.
 """
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_pose.errors import ShapeError
+from edge_pose.errors import ShapeError, SpecError
 from edge_pose.models.construct import construct
 from edge_pose.models.movenet_plan import (
     CONFIGS,
@@ -29,14 +30,23 @@ Layout = Literal["nhwc", "nchw"]
 Heads = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def build_movenet(variant: str, *, decode: Decode = "inside", layout: Layout = "nhwc", init: bool = False) -> "MoveNet":
+def build_movenet(
+    variant: str,
+    *,
+    decode: Decode = "inside",
+    layout: Layout = "nhwc",
+    input_hw: tuple[int, int] | None = None,
+    init: bool = False,
+) -> "MoveNet":
     """Build "lightning" (192 px) or "thunder" (256 px) in eval mode.
 
-    Weights are NaN until a checkpoint is loaded, random with `init`. Raises ValueError for other words.
+    input_hw: another height and width, multiples of 32. Weights are NaN until a checkpoint is loaded, random with
+    `init`. Raises SpecError for other words or sizes.
     """
     if variant not in CONFIGS:
-        raise ValueError(f"variant must be one of {', '.join(CONFIGS)}, got {variant!r}")
-    net = construct(lambda: MoveNet(CONFIGS[variant], decode=decode, layout=layout), init)
+        raise SpecError(f"variant must be one of {', '.join(CONFIGS)}, got {variant!r}")
+    config = CONFIGS[variant] if input_hw is None else replace(CONFIGS[variant], input_hw=input_hw)
+    net = construct(lambda: MoveNet(config, decode=decode, layout=layout), init)
     assert isinstance(net, MoveNet)
     return net
 
@@ -44,17 +54,19 @@ def build_movenet(variant: str, *, decode: Decode = "inside", layout: Layout = "
 class MoveNet(nn.Module):
     """Pictures to one person's joints each, or to the raw maps that hold them.
 
-    forward: pictures (N, S, S, 3) RGB with values 0..255, uint8 or float, S = config.size_px, with layout="nchw"
-    (N, 3, S, S); N may be 0. Raises ShapeError for others.
+    forward: pictures (N, H, W, 3) RGB with values 0..255, uint8 or float, of config.input_hw, with layout="nchw"
+    (N, 3, H, W); N may be 0. Raises ShapeError for others.
     decode="inside": (N, 1, 17, 3) float32 rows (y, x, score), y and x as fractions of the input, score in 0..1.
     decode="outside": logits of the centre map (N, 1, h, w), regression (N, 34, h, w), logits of the joint heatmaps
-    (N, 17, h, w) and offsets (N, 34, h, w), h = w = S/4. Regression and offsets are (y, x) per joint, in cells.
+    (N, 17, h, w) and offsets (N, 34, h, w), h = H/4, w = W/4. Regression and offsets are (y, x) per joint, in cells.
     """
 
     def __init__(self, config: MoveNetConfig, *, decode: Decode = "inside", layout: Layout = "nhwc") -> None:
         super().__init__()
         if decode not in ("inside", "outside") or layout not in ("nhwc", "nchw"):
-            raise ValueError(f"decode must be inside or outside, layout nhwc or nchw, got {decode!r} and {layout!r}")
+            raise SpecError(f"decode must be inside or outside, layout nhwc or nchw, got {decode!r} and {layout!r}")
+        if any(side < 32 or side % 32 for side in config.input_hw):
+            raise SpecError(f"input_hw must be positive multiples of 32, got {config.input_hw}")
         self.config = config
         self.decode = decode
         self.layout = layout
@@ -63,15 +75,16 @@ class MoveNet(nn.Module):
         self.hps = head(2 * JOINTS)
         self.hm_hp = head(JOINTS)
         self.hp_offset = head(2 * JOINTS)
-        self.decoder = Decoder(config.size_px // 4)
+        self.decoder = Decoder(config.input_hw[0] // 4, config.input_hw[1] // 4)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
         """Run the network; see the class for shapes and units."""
-        side, nhwc = self.config.size_px, self.layout == "nhwc"
-        if not torch.jit.is_tracing() and pictures.shape[1:] != ((side, side, 3) if nhwc else (3, side, side)):
+        (height, width), nhwc = self.config.input_hw, self.layout == "nhwc"
+        wanted = (height, width, 3) if nhwc else (3, height, width)
+        if not torch.jit.is_tracing() and pictures.shape[1:] != wanted:
             raise ShapeError(
-                f"pictures must be (N, {side}, {side}, 3) in layout nhwc, (N, 3, {side}, {side}) in nchw, "
-                f"got {tuple(pictures.shape)} in {self.layout}"
+                f"pictures must be (N, {', '.join(map(str, wanted))}) in layout {self.layout}, "
+                f"got {tuple(pictures.shape)}; build the network with another input_hw or layout"
             )
         if nhwc:
             pictures = pictures.permute(0, 3, 1, 2)
@@ -192,9 +205,9 @@ class Decoder(nn.Module):
     rows: Tensor
     cols: Tensor
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        for name, table in zip(TABLES, exact_tables(side), strict=True):
+        for name, table in zip(TABLES, exact_tables(height, width), strict=True):
             self.register_buffer(name, torch.from_numpy(table), persistent=False)
 
     def forward(self, centre: Tensor, regression: Tensor, heatmaps: Tensor, offsets: Tensor) -> Tensor:

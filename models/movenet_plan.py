@@ -14,20 +14,21 @@ PYRAMID = (24, 24, 32, 64)
 # Scores are divided by the distance in cells + FALL_OFF: how far a peak may be from where it is expected.
 FALL_OFF = 1.8
 TABLES = ("nearness", "rows", "cols")
+TABLE_NAMES = frozenset(f"decoder.{name}" for name in TABLES)
 
 
 @dataclass(frozen=True, slots=True)
 class MoveNetConfig:
-    """Channels of the stem and of the seven stages, and the side of the square input in pixels."""
+    """Channels of the stem and of the seven stages, and height and width of the input in pixels."""
 
     stem: int
     widths: tuple[int, int, int, int, int, int, int]
-    size_px: int
+    input_hw: tuple[int, int]
 
 
 CONFIGS = {
-    "lightning": MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), 192),
-    "thunder": MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), 256),
+    "lightning": MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), (192, 192)),
+    "thunder": MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), (256, 256)),
 }
 
 
@@ -37,8 +38,8 @@ def strides() -> list[int]:
     return [2, *blocks, 1]
 
 
-def exact_tables(side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Nearness of each cell to cell (side/2, side/2), its row, its column: each (side, side) float32."""
-    rows, cols = np.mgrid[:side, :side].astype(np.float32)
-    nearness = 1 / (np.hypot(rows - side // 2, cols - side // 2) + np.float32(FALL_OFF))
+def exact_tables(height: int, width: int) -> tuple[npt.NDArray[np.float32], ...]:
+    """Nearness of each cell to cell (height/2, width/2), its row, its column: each (height, width) float32."""
+    rows, cols = np.mgrid[:height, :width].astype(np.float32)
+    nearness = 1 / (np.hypot(rows - height // 2, cols - width // 2) + np.float32(FALL_OFF))
     return nearness, rows, cols

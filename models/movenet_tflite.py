@@ -44,13 +44,13 @@ def decoder_tables(model: TfliteModel, centre: Operator) -> Weights:
 
     A table that is not there, or computed by the graph, is left out; then the network's own, exact one stays.
     """
-    side = model.tensors[centre.outputs[0]].shape[1]
+    _, height, width, _ = model.tensors[centre.outputs[0]].shape
     tables: Weights = {}
     for tensor in model.tensors:
-        if tensor.stored is None or tensor.shape not in ((side, side), (side, side, 1)):
+        if tensor.stored is None or tensor.shape not in ((height, width), (height, width, 1)):
             continue
-        values = tensor.values().reshape(side, side)
-        for name, exact, allowed in zip(TABLES, exact_tables(side), (0.01, 0.5, 0.5), strict=True):
+        values = tensor.values().reshape(height, width)
+        for name, exact, allowed in zip(TABLES, exact_tables(height, width), (0.01, 0.5, 0.5), strict=True):
             if values.dtype == np.float32 and np.abs(values - exact).max() < allowed:
                 tables[f"decoder.{name}"] = values
     return tables

@@ -1,0 +1,82 @@
+"""How names in a checkpoint may differ from ours by wrappers around the network, and which way fits best."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_pose.errors import CheckpointError
+from edge_pose.models.keymaps import native_state
+from edge_pose.models.movenet_plan import TABLE_NAMES
+
+# DataParallel and DistributedDataParallel, torch.compile, training frameworks, averaging.
+WRAPPERS = ("module.", "_orig_mod.", "model.", "ema.", "ema_model.", "net.", "network.", "state_dict.")
+
+# Below that share of names and shapes a network is not worth mentioning.
+LOOKS_LIKE = 0.3
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """Our name -> the file's name, and in words what was done to get there ("" for nothing)."""
+
+    names: Mapping[str, str]
+    words: str
+
+
+def best_renaming(given: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Renaming:
+    """Choose the way of naming by which most weights have the name and shape that the network wants."""
+
+    def fit(way: Renaming) -> int:
+        return sum(wanted.get(ours) == given[theirs] for ours, theirs in way.names.items())
+
+    return max(renamings(list(given)), key=fit)
+
+
+def renamings(names: Sequence[str]) -> Iterator[Renaming]:
+    """Yield the ways of naming that we know, the plainest first."""
+    for unwrapped in unwrappings(names):
+        yield unwrapped
+        yield Renaming(
+            {f"model.{ours}": theirs for ours, theirs in unwrapped.names.items()}, joined(unwrapped, "+model.")
+        )
+        try:
+            native = native_state(unwrapped.names)
+        except CheckpointError:
+            continue  # two names would become one: not such a file
+        if list(native) != list(unwrapped.names):
+            yield Renaming(native, joined(unwrapped, "mmpose's names"))
+
+
+def unwrappings(names: Sequence[str]) -> Iterator[Renaming]:
+    """Yield the names as they are, then without the wrapper that all of them share, and so on."""
+    ours, words = list(names), ""
+    while True:
+        yield Renaming(dict(zip(ours, names, strict=True)), words)
+        wrapper = next((w for w in WRAPPERS if ours and all(name.startswith(w) for name in ours)), None)
+        if wrapper is None:
+            return
+        ours = [name.removeprefix(wrapper) for name in ours]
+        words = f"{words}, -{wrapper}".removeprefix(", ")
+
+
+def joined(way: Renaming, more: str) -> str:
+    """Add to what was done."""
+    return f"{way.words}, {more}".removeprefix(", ")
+
+
+def look_alikes(given: Mapping[str, Shape]) -> list[tuple[str, float]]:
+    """Name the networks of the catalog that have these weights, best first, with the share of names that agree."""
+    from edge_pose.models.catalog import identify  # it imports every network
+
+    fits: dict[str, float] = {}
+    for way in unwrappings([name for name in given if name not in TABLE_NAMES]):
+        for network, fit in identify((ours, given[theirs]) for ours, theirs in way.names.items()):
+            fits[network] = max(fit, fits.get(network, 0.0))
+    return sorted((item for item in fits.items() if item[1] >= LOOKS_LIKE), key=lambda item: -item[1])
+
+
+def looks_like(given: Mapping[str, Shape]) -> str:
+    """Say which network has most of these weights: words to append to a message, "" where none comes near."""
+    best = look_alikes(given)[:1]
+    return "".join(f"; these weights look like {network} ({fit:.0%} of the names agree)" for network, fit in best)
