@@ -78,12 +78,12 @@ def _predictor(
     confidence: float,
 ) -> tuple[str, Predict]:
     """Return the metric's kind and what turns a photo into COCO results."""
-    from edge_pose.estimators.load import open_network
+    from edge_pose.estimators.load import MICRO_BATCH, open_network
     from edge_pose.estimators.onestage import Limits, OneStage, YoloDetector
     from edge_pose.estimators.topdown import PoseFromBoxes
     from edge_pose.evaluate import read_image
 
-    network = open_network(model, spec=spec, **options)
+    network = open_network(model, spec=spec, rows=MICRO_BATCH, **options)
     task, limits = network.spec.task, Limits(confidence, IOU)
     if task in ("detection", "pose") and (boxes is not None or detector is not None):
         raise typer.BadParameter(f"{model} finds people by itself: leave --boxes and --detector out")

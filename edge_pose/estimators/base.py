@@ -93,9 +93,9 @@ class Network:
     Raises SpecError when the file's input is not what the specification says.
     """
 
-    def __init__(self, spec: ModelSpec, backend: Backend, *, micro_batch: int = 4) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend, rows: int = 1) -> None:
         self.spec, self.backend, self.timings = spec, backend, Timings()
-        self.rows = self._check_input(micro_batch)
+        self.rows = self._check_input(rows)
         hw, planar = spec.input.hw, spec.input.layout == "NCHW"
         shape = (self.rows, 3, *hw) if planar else (self.rows, *hw, 3)
         self._buffer = np.zeros(shape, spec.input.dtype)
@@ -107,7 +107,7 @@ class Network:
             "planar": planar,
         }
 
-    def _check_input(self, micro_batch: int) -> int:
+    def _check_input(self, rows: int) -> int:
         wanted = self.spec.input
         size = (3, *wanted.hw) if wanted.layout == "NCHW" else (*wanted.hw, 3)
         info = self.backend.inputs[0]
@@ -118,7 +118,7 @@ class Network:
                 f"the specification of {self.spec.name} says input {wanted.dtype} (N, {', '.join(map(str, size))}) "
                 f"({wanted.layout}), the file takes {got}: the spec belongs to another model or is wrong"
             )
-        return info.shape[0] or max(1, micro_batch)
+        return info.shape[0] or rows
 
     def fit_frame(self, image: Image) -> tuple[NDArray[Any], Affine]:
         """Fit the whole frame into the first row of the input; returns that row as a batch, and the record."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_pose import zoo
 from edge_pose.backends import Device, open_backend
+from edge_pose.backends.rebatch import open_batch
 from edge_pose.errors import SpecError
 from edge_pose.estimators.base import Detector, Estimator, Network
 from edge_pose.estimators.movenet import MoveNet
@@ -15,7 +16,8 @@ from edge_pose.estimators.topdown import PoseFromBoxes, TopDown
 from edge_pose.spec import ModelSpec
 
 METADATA_KEY = "edge_pose"
-MOVENET_CONFIDENCE = 0.2
+# From 4 people on, rows of 4 beat one by one and larger batches on a CPU (benchmarks/people.py).
+MICRO_BATCH = 4
 Name = str | Path
 
 
@@ -39,7 +41,8 @@ def load(
     Raises ModelNotFoundError, SpecError, BackendError, DeviceError.
     """
     limits = Limits(confidence, iou, max_people)
-    network = open_network(model, device=device, engine=engine, threads=threads, spec=spec)
+    rows = 1 if detector is None else MICRO_BATCH
+    network = open_network(model, device=device, engine=engine, threads=threads, spec=spec, rows=rows)
     task = network.spec.task
     if task == "detection":
         raise SpecError(f"{network.spec.name} finds boxes, not poses: use it as detector=, with a pose model before it")
@@ -51,7 +54,7 @@ def load(
     if task == "pose":
         return OneStage(network, limits)
     if task == "single-pose":
-        return MoveNet(network, MOVENET_CONFIDENCE if confidence is None else confidence)
+        return MoveNet(network, confidence)
     raise SpecError(
         f"{network.spec.name} looks at one person at a time and needs a detector: "
         f"load({str(model)!r}, detector='yolov5n') (command line: --detector yolov5n)"
@@ -76,7 +79,7 @@ def load_for_boxes(model: Name, **options: Any) -> PoseFromBoxes:
 
     options: device, engine, threads, spec, as in `load`.
     """
-    network = open_network(model, **options)
+    network = open_network(model, rows=MICRO_BATCH, **options)
     if network.spec.task not in ("pose-from-box", "single-pose"):
         raise SpecError(f"{network.spec.name} takes no boxes (task {network.spec.task!r}); use load({str(model)!r})")
     return PoseFromBoxes(network)
@@ -89,8 +92,12 @@ def open_network(
     engine: str = "auto",
     threads: int | None = None,
     spec: Name | ModelSpec | None = None,
+    rows: int = 1,
 ) -> Network:
-    """Find the file and its specification: the one given, else the file's own, else the zoo's."""
+    """Find the file and its specification: the one given, else the file's own, else the zoo's.
+
+    rows: how many crops the network should take at once, if it can.
+    """
     path, known = zoo.resolve(model)
     given = spec if isinstance(spec, ModelSpec) or spec is None else ModelSpec.from_file(Path(spec))
     backend = open_backend(path, device=device, engine=engine, threads=threads)
@@ -101,4 +108,9 @@ def open_network(
             f"{path} does not say what it is: it has no edge_pose metadata, and the zoo does not know it; "
             "describe it in a TOML file and pass spec= (command line: --spec my.toml)"
         )
-    return Network(chosen, backend)
+    if rows > 1 and backend.inputs and backend.inputs[0].shape[:1] == (1,):
+        opened = open_batch(path, zoo.cache_folder() / "batch")
+        if opened is not None:
+            backend.close()
+            backend = open_backend(opened, device=device, engine=engine, threads=threads)
+    return Network(chosen, backend, rows)

@@ -10,16 +10,20 @@ from edge_pose.estimators.decoding import decode_crops
 from edge_pose.estimators.movenet_crop import MIN_SCORE, next_square, whole_frame
 from edge_pose.frames import Image, check_image
 from edge_pose.poses import Poses
+from edge_pose.spec import MovenetDecode
 
 
 class MoveNet(Estimator):
     """The one person of a frame. Frames of one stream, in order; `reset()` when the next one is unrelated.
 
-    confidence: least mean score of the joints seen for somebody to be there at all; below it, nobody is.
+    confidence: least mean joint score for somebody to be there; below it, nobody is. None: the specification's.
     """
 
-    def __init__(self, network: Network, confidence: float) -> None:
-        self.network, self.skeleton, self.confidence = network, network.spec.skeleton, confidence
+    def __init__(self, network: Network, confidence: float | None = None) -> None:
+        decode = network.spec.decode
+        assert isinstance(decode, MovenetDecode)  # a ModelSpec of this task has no other
+        self.network, self.skeleton = network, network.spec.skeleton
+        self.confidence = decode.confidence if confidence is None else confidence
         self._square: tuple[tuple[int, int], geometry.Affine] | None = None
 
     def __call__(self, image: Image) -> Poses:
