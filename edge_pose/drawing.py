@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -51,8 +52,7 @@ def draw(image: Image, poses: Poses, *, threshold: float = 0.3, labels: bool = T
         if out is not image:
             np.copyto(out, image)
     # The nearest last: they are the largest and hide the others. Labels after all of them: nothing hides those.
-    extents = poses.boxes[:, 2:] - poses.boxes[:, :2]
-    people = [poses[int(row)] for row in np.argsort(np.nan_to_num(extents.prod(axis=1)), kind="stable")]
+    people = sorted(poses, key=lambda pose: math.prod(_extent(pose)))
     thicks = [_thickness(out, pose) for pose in people]
     shown = [(p.scores >= threshold) & (np.abs(p.xy) < FAR).all(axis=1) for p in people]  # both false for NaN
     for pose, thick, joints in zip(people, thicks, shown, strict=True):
@@ -65,11 +65,17 @@ def draw(image: Image, poses: Poses, *, threshold: float = 0.3, labels: bool = T
     return out
 
 
+def _extent(pose: Pose) -> tuple[float, float]:
+    """Width and height of a person; 0 where the box has no finite one."""
+    x1, y1, x2, y2 = pose.box.tolist()
+    sides = x2 - x1, y2 - y1
+    return sides if math.isfinite(sum(sides)) else (0.0, 0.0)
+
+
 def _thickness(canvas: Image, pose: Pose) -> int:
     """Limb width in pixels: in proportion to the person, within what the picture bears."""
-    size = float(max(pose.box[2] - pose.box[0], pose.box[3] - pose.box[1]))
-    most = max(2.0, min(canvas.shape[:2]) / 110)
-    return max(1, round(min(size / 70, most))) if np.isfinite(size) else 1
+    most: float = max(2.0, min(canvas.shape[:2]) / 110)
+    return max(1, round(min(max(_extent(pose)) / 70, most)))
 
 
 def _color(pose: Pose) -> Color:
@@ -95,7 +101,7 @@ def _skeleton(canvas: Image, pose: Pose, skeleton: Skeleton, shown: NDArray[np.b
     # A pixel's centre is at +0.5 in our coordinates and at 0 in OpenCV's.
     at = np.rint((np.where(shown[:, None], pose.xy, 0.5) - 0.5) * (1 << SHIFT)).astype(np.int32)
     limbs = [(list(at[pairs[shown[pairs].all(axis=1)]]), color) for pairs, color in _sides(skeleton)]
-    edge = max(2, thick // 2)
+    edge = 2 + thick // 2
     cv2.polylines(canvas, [limb for group, _ in limbs for limb in group], False, EDGE, thick + edge, cv2.LINE_AA, SHIFT)
     for group, color in limbs:
         cv2.polylines(canvas, group, False, color, thick, cv2.LINE_AA, SHIFT)

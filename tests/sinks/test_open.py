@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from edge_pose.sinks import (
     open_sinks,
 )
 from tests.sinks.conftest import frame, people
+from tests.sinks.test_pictures import pictures
 
 
 @pytest.mark.parametrize(
@@ -262,3 +264,41 @@ def test_the_error_that_ended_the_run_is_the_one_that_is_told():
     with pytest.raises(ValueError, match="the run"), Sinks([Broken(log, "a"), Broken(log, "b")]):
         raise ValueError("the run")
     assert log == [("close", "a"), ("close", "b")]
+
+
+FOREVER = """
+import sys
+from pathlib import Path
+from edge_pose.sinks import open_sinks
+from tests.sinks.conftest import frame, people
+folder = Path(sys.argv[1])
+with (
+    open_sinks(json_path=folder / "a.jsonl", video_path=folder / "a.mp4", fps=10) as first,
+    open_sinks(json_path=folder / "a.json", format="coco", video_path=folder / "a.avi", fps=10) as second,
+    open_sinks(json_path=folder / "a.csv", format="csv") as third,
+):
+    for i in range(10**9):
+        for sinks in (first, second, third):
+            sinks.write(frame(i), people(3), {"pose": 1.0})
+        if i == 20:
+            sys.stdout.write("go\\n")
+            sys.stdout.flush()
+"""
+
+
+def test_ctrl_c_at_any_moment_leaves_whole_files(tmp_path):
+    command = [sys.executable, "-c", FOREVER, tmp_path]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as run:
+        assert run.stdout.readline() == b"go\n"
+        run.send_signal(signal.SIGINT)
+        assert run.stderr.read().splitlines()[-1].startswith(b"KeyboardInterrupt")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.avi", "a.csv", "a.json", "a.jsonl", "a.mp4"]
+    frames = [json.loads(line)["frame"] for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert frames == list(range(len(frames)))
+    assert len(frames) > 20
+    assert len(json.loads((tmp_path / "a.json").read_text())) in (3 * len(frames), 3 * len(frames) - 3)
+    assert (tmp_path / "a.csv").read_text().endswith("\n")
+    for name in ("a.mp4", "a.avi"):
+        assert len(pictures(tmp_path / name)[0]) in (len(frames), len(frames) - 1)
