@@ -142,24 +142,36 @@ struct Resize {
   }
 };
 
+// The weights in eight positions' fractions.
+inline __m256i fractions(std::int64_t from, std::int64_t by) {
+  const __m256i first = _mm256_set_epi64x(from + 3 * by, from + 2 * by, from + by, from);
+  const __m256i second = _mm256_add_epi64(first, _mm256_set1_epi64x(4 * by));
+  const __m256 low = _mm256_shuffle_ps(_mm256_castsi256_ps(first), _mm256_castsi256_ps(second), 0x88);
+  const __m256i ordered = _mm256_permute4x64_epi64(_mm256_castps_si256(low), 0xD8);
+  return _mm256_srli_epi32(ordered, 32 - WEIGHT_BITS);
+}
+
 struct Scatter {
   const ScatterRun& run;
   template <typename Out>
   void operator()(const Out& out) const {
+    constexpr float UNIT = 1.0F / WEIGHT_ONE;
     int at = 0;
     for (; at + STEP <= run.count; at += STEP) {
-      const std::int64_t *offset = run.offset + at, *shift = run.shift + at;
-      const auto upper_at = [&](int i) { return run.base + offset[i]; };
-      const auto lower_at = [&](int i) { return run.base + run.stride + offset[i]; };
-      bool shifted = false;
-      for (int i = 0; i < STEP; ++i) shifted = shifted || shift[i] != 0;
-      if (shifted) {  // eight that see the frame's last column
+      if (!scatter_eights(run, at, at + STEP)) {
         scatter_run_scalar(run, at, at + STEP);
         continue;
       }
-      const Taps upper = taps_from(upper_at), lower = taps_from(lower_at);
-      const __m256i weight = load8(run.weight + at);
-      const __m256 r0 = _mm256_loadu_ps(run.r0 + at), r1 = _mm256_loadu_ps(run.r1 + at);
+      const std::int64_t x = run.x + at * run.dx, y = run.y + at * run.dy;
+      const std::uint8_t* tap[STEP];
+      for (int i = 0; i < STEP; ++i) tap[i] = scatter_tap(run, x + i * run.dx, y + i * run.dy);
+      const Taps upper = taps_from([&](int i) { return tap[i]; });
+      const Taps lower = taps_from([&](int i) { return tap[i] + run.stride; });
+      const __m256i wx = fractions(x, run.dx);
+      const __m256i weight =
+          _mm256_or_si256(_mm256_sub_epi32(_mm256_set1_epi32(WEIGHT_ONE), wx), _mm256_slli_epi32(wx, 16));
+      const __m256 r1 = _mm256_mul_ps(_mm256_cvtepi32_ps(fractions(y, run.dy)), _mm256_set1_ps(UNIT * UNIT));
+      const __m256 r0 = _mm256_sub_ps(_mm256_set1_ps(UNIT), r1);
       __m256 pixel[3];
       for (int c = 0; c < 3; ++c) {
         const __m256 first = _mm256_cvtepi32_ps(_mm256_madd_epi16(upper.channel[c], weight));

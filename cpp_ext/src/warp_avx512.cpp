@@ -204,34 +204,77 @@ struct Resize {
   }
 };
 
+// Sixteen positions as two times eight 64-bit numbers.
+struct Positions {
+  __m512i first, second, step;
+
+  Positions(std::int64_t from, std::int64_t by) {
+    const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    first = _mm512_add_epi64(_mm512_set1_epi64(from), _mm512_mullo_epi64(lane, _mm512_set1_epi64(by)));
+    second = _mm512_add_epi64(first, _mm512_set1_epi64(8 * by));
+    step = _mm512_set1_epi64(16 * by);
+  }
+  void advance() {
+    first = _mm512_add_epi64(first, step);
+    second = _mm512_add_epi64(second, step);
+  }
+  __m512i whole(int last) const {
+    const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i index = _mm512_permutex2var_epi32(first, odd, second);
+    return _mm512_min_epi32(_mm512_max_epi32(index, _mm512_setzero_si512()), _mm512_set1_epi32(last));
+  }
+  __m512i fraction() const {
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_srli_epi32(_mm512_permutex2var_epi32(first, even, second), 32 - WEIGHT_BITS);
+  }
+};
+
+template <int kHalf>
+inline __m512i wide_half(__m512i narrow) {
+  return _mm512_cvtepi32_epi64(_mm512_extracti32x8_epi32(narrow, kHalf));
+}
+
 struct Scatter {
   const ScatterRun& run;
   template <typename Out>
   void operator()(const Out& out) const {
-    int at = 0;
-    for (; at + BLOCK <= run.count; at += BLOCK) {
-      const __m512i weight = _mm512_loadu_si512(run.weight + at);
+    constexpr float UNIT = 1.0F / WEIGHT_ONE;
+    const __m512i last = _mm512_set1_epi32(run.readable - 8), stride = _mm512_set1_epi64(run.stride);
+    Positions x(run.x, run.dx), y(run.y, run.dy);
+    for (int at = 0; at < run.count; at += BLOCK, x.advance(), y.advance()) {
+      const __m512i column = x.whole(run.last_x), row = y.whole(run.last_y), wx = x.fraction();
+      const __m512i taps = _mm512_add_epi32(column, _mm512_slli_epi32(column, 1));
+      const __m512i load = _mm512_min_epi32(taps, last);
+      const __m512i offset[2] = {
+          _mm512_add_epi64(_mm512_mul_epi32(wide_half<0>(row), stride), wide_half<0>(load)),
+          _mm512_add_epi64(_mm512_mul_epi32(wide_half<1>(row), stride), wide_half<1>(load)),
+      };
       __m512i eights[2][2];
-      for (int half = 0; half < 2; ++half) {
-        const __m512i offset = _mm512_loadu_si512(run.offset + at + 8 * half);
-        const __m512i shift = _mm512_loadu_si512(run.shift + at + 8 * half);
-        for (int lower = 0; lower < 2; ++lower) {
-          const std::uint8_t* base = run.base + (lower ? run.stride : 0);
-          eights[lower][half] = _mm512_srlv_epi64(_mm512_i64gather_epi64(offset, base, 1), shift);
+      for (int lower = 0; lower < 2; ++lower) {
+        const std::uint8_t* base = run.base + (lower ? run.stride : 0);
+        for (int half = 0; half < 2; ++half) eights[lower][half] = _mm512_i64gather_epi64(offset[half], base, 1);
+      }
+      if (_mm512_cmpneq_epi32_mask(taps, load) != 0) {  // the row ends here: loaded from a little before
+        const __m512i bits = _mm512_slli_epi32(_mm512_sub_epi32(taps, load), 3);
+        for (auto& pair : eights) {
+          pair[0] = _mm512_srlv_epi64(pair[0], wide_half<0>(bits));
+          pair[1] = _mm512_srlv_epi64(pair[1], wide_half<1>(bits));
         }
       }
       const Taps upper = taps_of_eights(eights[0][0], eights[0][1]);
       const Taps lower = taps_of_eights(eights[1][0], eights[1][1]);
-      const __m512 r0 = _mm512_loadu_ps(run.r0 + at), r1 = _mm512_loadu_ps(run.r1 + at);
+      const __m512i weight =
+          _mm512_or_si512(_mm512_sub_epi32(_mm512_set1_epi32(WEIGHT_ONE), wx), _mm512_slli_epi32(wx, 16));
+      const __m512 r1 = _mm512_mul_ps(_mm512_cvtepi32_ps(y.fraction()), _mm512_set1_ps(UNIT * UNIT));
+      const __m512 r0 = _mm512_sub_ps(_mm512_set1_ps(UNIT), r1);
       __m512 pixel[3];
       for (int c = 0; c < 3; ++c) {
         const __m512 first = _mm512_cvtepi32_ps(_mm512_madd_epi16(upper.channel[c], weight));
         const __m512 second = _mm512_cvtepi32_ps(_mm512_madd_epi16(lower.channel[c], weight));
         pixel[c] = _mm512_add_ps(_mm512_mul_ps(first, r0), _mm512_mul_ps(second, r1));
       }
-      out.put(at, BLOCK, pixel);
+      out.put(at, run.count - at, pixel);
     }
-    scatter_run_scalar(run, at, run.count);
   }
 };
 

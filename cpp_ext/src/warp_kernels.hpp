@@ -47,15 +47,15 @@ struct ResizeRow {
   Target target;
 };
 
-// A run of output pixels that each sample 2 x 2 frame pixels of their own, all inside the frame.
+// A run of output pixels that each sample 2 x 2 pixels of their own, all inside a packed picture. Pixel i lies at
+// x + i * dx, y + i * dy in units of 2^-32 picture pixels, of which the upper 14 bits of the fraction count.
 struct ScatterRun {
-  int count;
+  int count;                // positions overflow nowhere up to count + 15
   const std::uint8_t* base;
-  std::ptrdiff_t stride;        // from the upper taps to the lower
-  const std::int64_t* offset;   // of 8 readable bytes that hold the upper taps,
-  const std::int64_t* shift;    // which begin so many bits (0, 8, 16) into them
-  const std::int32_t* weight;   // left | right << 16
-  const float *r0, *r1;         // upper and lower weights, * 2^-14
+  std::int64_t stride;      // within +-2^31
+  int last_x, last_y;       // columns and rows are clamped to [0, last]; the next ones exist too
+  int readable;             // bytes of a row, >= 8
+  std::int64_t x, y, dx, dy;
   Target target;
 };
 

@@ -140,22 +140,33 @@ struct Resize {
   }
 };
 
+// The weights in four positions' fractions.
+inline uint32x4_t fractions(std::int64_t from, std::int64_t by) {
+  const std::int64_t start[2] = {from, from + by};
+  const int64x2_t first = vld1q_s64(start), second = vaddq_s64(first, vdupq_n_s64(2 * by));
+  const uint32x4_t low = vuzp1q_u32(vreinterpretq_u32_s64(first), vreinterpretq_u32_s64(second));
+  return vshrq_n_u32(low, 32 - WEIGHT_BITS);
+}
+
 struct Scatter {
   const ScatterRun& run;
   template <typename Out>
   void operator()(const Out& out) const {
+    constexpr float UNIT = 1.0F / WEIGHT_ONE;
     int at = 0;
     for (; at + STEP <= run.count; at += STEP) {
-      const std::int64_t *offset = run.offset + at, *shift = run.shift + at;
-      if ((shift[0] | shift[1] | shift[2] | shift[3]) != 0) {  // four that see the frame's last column
+      if (!scatter_eights(run, at, at + STEP)) {
         scatter_run_scalar(run, at, at + STEP);
         continue;
       }
-      const uint16x4x2_t weight = weights_at(run.weight + at);
-      const Sums upper = sums_from([&](int i) { return run.base + offset[i]; }, weight.val[0], weight.val[1]);
-      const Sums lower =
-          sums_from([&](int i) { return run.base + run.stride + offset[i]; }, weight.val[0], weight.val[1]);
-      const float32x4_t r0 = vld1q_f32(run.r0 + at), r1 = vld1q_f32(run.r1 + at);
+      const std::int64_t x = run.x + at * run.dx, y = run.y + at * run.dy;
+      const std::uint8_t* tap[STEP];
+      for (int i = 0; i < STEP; ++i) tap[i] = scatter_tap(run, x + i * run.dx, y + i * run.dy);
+      const uint16x4_t right = vmovn_u32(fractions(x, run.dx)), left = vsub_u16(vdup_n_u16(WEIGHT_ONE), right);
+      const Sums upper = sums_from([&](int i) { return tap[i]; }, left, right);
+      const Sums lower = sums_from([&](int i) { return tap[i] + run.stride; }, left, right);
+      const float32x4_t r1 = vmulq_n_f32(vcvtq_f32_u32(fractions(y, run.dy)), UNIT * UNIT);
+      const float32x4_t r0 = vsubq_f32(vdupq_n_f32(UNIT), r1);
       float32x4_t pixel[3];
       for (int c = 0; c < 3; ++c) {
         pixel[c] = vaddq_f32(vmulq_f32(vcvtq_f32_u32(upper.channel[c]), r0),

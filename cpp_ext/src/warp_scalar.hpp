@@ -76,18 +76,43 @@ inline void resize_row_scalar(const ResizeRow& row, int from, int to) {
   }
 }
 
+inline int scatter_column(const ScatterRun& run, std::int64_t x) {
+  const auto column = static_cast<int>(x >> 32);
+  return column < 0 ? 0 : column > run.last_x ? run.last_x : column;
+}
+
+// The upper left tap.
+inline const std::uint8_t* scatter_tap(const ScatterRun& run, std::int64_t x, std::int64_t y) {
+  const auto row = static_cast<int>(y >> 32);
+  const int clamped = row < 0 ? 0 : row > run.last_y ? run.last_y : row;
+  return run.base + run.stride * clamped + 3 * std::int64_t{scatter_column(run, x)};
+}
+
+inline std::int32_t fraction_weight(std::int64_t position) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(position) >> (32 - WEIGHT_BITS));
+}
+
 // Pixels [from, to) of a run.
 inline void scatter_run_scalar(const ScatterRun& run, int from, int to) {
+  constexpr float UNIT = 1.0F / WEIGHT_ONE;
   for (int i = from; i < to; ++i) {
-    const std::uint8_t* upper = run.base + run.offset[i] + (run.shift[i] >> 3);
-    const std::uint8_t* lower = upper + run.stride;
+    const std::int64_t x = run.x + i * run.dx, y = run.y + i * run.dy;
+    const std::uint8_t* upper = scatter_tap(run, x, y);
+    const std::int32_t wx = fraction_weight(x), weight = (WEIGHT_ONE - wx) | wx * 65536;
+    const float r1 = static_cast<float>(fraction_weight(y)) * (UNIT * UNIT), r0 = UNIT - r1;
     float pixel[3];
     for (int c = 0; c < 3; ++c) {
-      pixel[c] = static_cast<float>(horizontal(upper + c, run.weight[i])) * run.r0[i] +
-                 static_cast<float>(horizontal(lower + c, run.weight[i])) * run.r1[i];
+      pixel[c] = static_cast<float>(horizontal(upper + c, weight)) * r0 +
+                 static_cast<float>(horizontal(upper + run.stride + c, weight)) * r1;
     }
     store_pixel(run.target, i, pixel);
   }
+}
+
+// Whether 8 bytes may be loaded at each tap of pixels [from, to).
+inline bool scatter_eights(const ScatterRun& run, int from, int to) {
+  const int one = scatter_column(run, run.x + from * run.dx), other = scatter_column(run, run.x + (to - 1) * run.dx);
+  return 3 * (one > other ? one : other) + 8 <= run.readable;
 }
 
 // BT.601 in 6 fractional bits: luma is (y - 16) * 128, chroma (u - 128) * 256, each product rounds as a * b >> 15.

@@ -8,7 +8,8 @@
 namespace edge_pose::warp {
 namespace {
 
-constexpr int RUN = 256;  // pixels whose coordinates are prepared together
+constexpr int RUN = 512;  // pixels until positions start afresh from doubles
+constexpr double ROUND = 0x1p-14;  // so close to the last column or row a weight would round to 1
 constexpr float WEIGHT_UNIT = 1.0F / WEIGHT_ONE;
 
 struct Span {
@@ -66,27 +67,15 @@ struct Sampler {
     }
   }
 
-  // `count` pixels from `begin` on, all of whose taps are in the frame.
+  // `count` pixels from `begin` on, all of whose taps are in the frame. Half a weight unit is added to round.
   void run(const Axis& across, const Axis& down, int begin, int count, const Target& target) const {
-    std::int64_t offset[RUN], shift[RUN];
-    std::int32_t weight[RUN];
-    float r0[RUN], r1[RUN];
-    for (int i = 0; i < count; ++i) {
-      const double x = across.at(begin + i), y = down.at(begin + i);
-      const int column = static_cast<int>(x), row = static_cast<int>(y);
-      const int wx = static_cast<int>((x - column) * WEIGHT_ONE + 0.5);
-      const int wy = static_cast<int>((y - row) * WEIGHT_ONE + 0.5);
-      // The clamps change nothing where the patch was measured rightly; memory safety does not rest on that.
-      const int px = std::clamp(column - patch.x, 0, patch.width - 2);
-      const int py = std::clamp(row - patch.y, 0, patch.height - 2);
-      const int taps = 3 * px, load = std::min(taps, patch.readable - 8);
-      offset[i] = patch.stride * py + load;
-      shift[i] = 8 * (taps - load);
-      weight[i] = (WEIGHT_ONE - wx) | wx * 65536;
-      r0[i] = static_cast<float>(WEIGHT_ONE - wy) * (WEIGHT_UNIT * WEIGHT_UNIT);
-      r1[i] = static_cast<float>(wy) * (WEIGHT_UNIT * WEIGHT_UNIT);
-    }
-    kernels.scatter_run({count, patch.data, patch.stride, offset, shift, weight, r0, r1, target});
+    constexpr double ONE = 0x1p32, HALF = 0x1p-15;
+    const bool several = count > 1;  // then both ends lie in the frame and a step is no longer than it
+    kernels.scatter_run({count, patch.data, patch.stride, patch.width - 2, patch.height - 2, patch.readable,
+                         static_cast<std::int64_t>((across.at(begin) - patch.x + HALF) * ONE),
+                         static_cast<std::int64_t>((down.at(begin) - patch.y + HALF) * ONE),
+                         several ? static_cast<std::int64_t>(across.step * ONE) : 0,
+                         several ? static_cast<std::int64_t>(down.step * ONE) : 0, target});
   }
 };
 
@@ -111,13 +100,14 @@ Patch patch_for(const Kernels& kernels, const Frame& frame, const double* across
 void warp_scattered(const Kernels& kernels, const Frame& frame, const double* across, const double* down,
                     const Output& out, int fill, int n, int y0, int y1, std::vector<std::uint8_t>& memory) {
   const int width = out.batch().w;
-  const Sampler sampler{kernels, frame, patch_for(kernels, frame, across, down, width, y0, y1, memory), fill};
+  const bool reachable = std::abs(frame.stride) < 0x7FFFFFFF;  // by the SIMD levels' 32-bit products
+  const Sampler sampler{reachable ? kernels : scalar_kernels, frame, patch_for(kernels, frame, across, down, width, y0, y1, memory), fill};
   for (int y = y0; y < y1; ++y) {
     const Axis x_at{across[1] * y + across[2], across[0]}, y_at{down[1] * y + down[2], down[0]};
     Span seen = inside(x_at, width, -1.0, frame.width);
     seen.meet(inside(y_at, width, -1.0, frame.height));
-    Span whole = inside(x_at, width, 0.0, frame.width - 1);
-    whole.meet(inside(y_at, width, 0.0, frame.height - 1));
+    Span whole = inside(x_at, width, 0.0, frame.width - 1 - ROUND);
+    whole.meet(inside(y_at, width, 0.0, frame.height - 1 - ROUND));
     if (whole.begin >= whole.end) whole = {seen.end, seen.end};
 
     out.fill(n, y, y + 1, 0, seen.begin);

@@ -184,5 +184,5 @@ int main() {
   test_extreme_matrices();
   test_nobody();
   test_halves_round_to_even();
-  return check_failures();
+  return check_failures() == 0 ? 0 : 1;
 }

@@ -98,5 +98,5 @@ int main() {
   test_many_callers_and_nesting();
   test_exceptions_come_home();
   test_callers_share_a_frame();
-  return check_failures();
+  return check_failures() == 0 ? 0 : 1;
 }
