@@ -44,9 +44,8 @@ def crop_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
     """HRNet and SimpleBaseline: one person's crop, enlarged by a quarter, in ImageNet's colours."""
     height, width = input_hw or options.get("input_hw", (256, 192))
     head = options.get("head", "heatmap")
-    source, license_ = CROP_WEIGHTS[head]
-    if options.get("attention"):
-        source, license_ = "https://github.com/DeLightCMU/PSA", "Apache-2.0"
+    unpublished = options.get("attention") or (head == "rle" and name.startswith("hrnet"))
+    source, license_ = ("", "") if unpublished else CROP_WEIGHTS[head]
     return ModelSpec(
         name=name,
         task="pose-from-box",

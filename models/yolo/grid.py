@@ -56,12 +56,8 @@ class Dfl(nn.Module):
         self.bins = bins
         # The published files hold the distances 0..bins-1 as the weight of a convolution.
         self.conv = nn.Conv2d(bins, 1, 1, bias=False).requires_grad_(False)
-        self.reset()
-
-    def reset(self) -> None:
-        """Write the constant."""
         with torch.no_grad():
-            self.conv.weight.copy_(torch.arange(self.bins, dtype=torch.float32).view(1, self.bins, 1, 1))
+            self.conv.weight.copy_(torch.arange(bins, dtype=torch.float32).view(1, bins, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 4 * bins, A) logits to (N, 4, A) distances in cells."""

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from edge_pose.models.blocks import check_input
 from edge_pose.models.construct import construct
-from edge_pose.models.yolo.grid import Dfl
 
 Pair = tuple[nn.Module, nn.Module]
 
@@ -100,7 +99,4 @@ def build(parts: Callable[[], Parts], init: bool) -> YoloNet:
     """Build a network in eval mode; its weights are NaN until a checkpoint is loaded, random with init."""
     net = construct(lambda: YoloNet(parts()), init)
     assert isinstance(net, YoloNet)
-    for layer in net.modules():
-        if isinstance(layer, Dfl):
-            layer.reset()
     return net

@@ -177,3 +177,13 @@ def test_published_costs(name, options, gflops):
 
 def test_cost_grows_with_the_picture():
     assert cost_of("yolov8n", input_hw=(320, 640)).flops * 2 == cost_of("yolov8n").flops
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_documented_table_has_these_numbers(request, name):
+    """docs/models.md is written by benchmarks/model_table.py; a stale row fails here."""
+    text = (request.config.rootpath / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+    got = cost_of(name)
+    numbers = [cell.strip() for cell in row.split("|")[3:6]]
+    assert numbers == [f"{got.parameters / 1e6:.2f}", f"{got.deployed / 1e6:.2f}", f"{got.gflops:.2f}"]
