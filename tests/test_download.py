@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import logging
 import os
 import resource
 import shutil
@@ -20,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_pose import transfer
+from edge_pose import download, transfer
 from edge_pose.download import fetch, sha256_of
 from edge_pose.errors import ChecksumError, DownloadError, OutputError
 from tests.web import Answer, Web, serve
@@ -116,12 +117,20 @@ def test_a_weak_etag_vouches_for_nothing_but_a_date_does(target: Path) -> None:
     assert web.requests[1].headers["if-range"] == date
 
 
-def test_a_server_that_sends_another_range_is_asked_from_the_start(target: Path) -> None:
+@pytest.mark.parametrize("sums", [[], [SUM]])
+def test_a_server_that_sends_another_range_is_asked_from_the_start(target: Path, sums: list[str]) -> None:
     wrong = Answer(status=206, headers={"Content-Range": f"bytes 7-9/{len(FILE)}"})
     with serve(FILE, Answer(cut=5000), wrong) as web:
-        fetch([web.url], target, sha256=[SUM])
+        fetch([web.url], target, sha256=sums)
     assert target.read_bytes() == FILE
     assert web.sent == [5000, 0, len(FILE)]
+
+
+def test_the_etag_of_one_address_says_nothing_about_another(target: Path) -> None:
+    with serve(OTHER, Answer(cut=5000), Answer(status=404)) as one, serve(FILE) as two:
+        fetch([one.url, two.url], target)
+    assert target.read_bytes() == FILE
+    assert "range" not in two.requests[0].headers
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -520,6 +529,31 @@ def test_threads_that_want_the_same_file_fetch_it_once(target: Path) -> None:
             thread.join(60)
     assert target.read_bytes() == FILE
     assert sum(web.sent) == len(FILE)
+    assert left(target) == ["model.bin"]
+
+
+def test_who_waited_in_vain_starts_afresh(target: Path) -> None:
+    waiting = threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            waiting.set()
+
+    log, listener = logging.getLogger("edge_pose.download"), Listener()
+    log.addHandler(listener)
+    log.setLevel(logging.INFO)
+    target.parent.mkdir()
+    try:
+        with serve(FILE) as web:
+            with download._alone(target.with_name("model.bin.part"), target):  # fails, and removes the empty part
+                second = threading.Thread(target=fetch, args=([web.url], target))
+                second.start()
+                assert waiting.wait(60)
+            second.join(60)
+    finally:
+        log.removeHandler(listener)
+        log.setLevel(logging.NOTSET)
+    assert target.read_bytes() == FILE
     assert left(target) == ["model.bin"]
 
 

@@ -46,23 +46,23 @@ def put(folder: Path, name: str, content: bytes = MODEL) -> Path:
     return folder / name
 
 
-def table(**files: Any) -> dict[str, Any]:
-    """Return an entry as zoo.toml has it, with one file."""
+def table(*files: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry as zoo.toml has it."""
     spec = {
         "task": "pose",
         "transform": "letterbox",
         "input": {"height": 64, "width": 64},
         "decode": {"family": "yolo"},
     }
-    return {"summary": "a", "homepage": "https://a", "license": "MIT", "spec": spec, "files": [files]}
+    return {"summary": "a", "homepage": "https://a", "license": "MIT", "spec": spec, "files": list(files)}
 
 
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Put one model, "small", into the zoo in place of all others."""
 
-    def stock(**files: Any) -> None:
-        tables = {"small": table(**files)}
+    def stock(*more: dict[str, Any], **file: Any) -> None:
+        tables = {"small": table(*more, file)}
         monkeypatch.setattr(zoo, "_tables", lambda: tables)
         monkeypatch.setattr(zoo, "_shipped", lambda name: zoo.read_entry(name, tables[name]))
 
@@ -155,7 +155,7 @@ def test_a_real_file_is_found_by_name_and_known(
 )
 def test_a_mistake_in_the_file_is_named(change: dict[str, Any], match: str) -> None:
     with pytest.raises(SpecError, match=match):
-        zoo.read_entry("small", {**table(names=["a"], kind="onnx"), **change})
+        zoo.read_entry("small", {**table({"names": ["a"], "kind": "onnx"}), **change})
 
 
 def test_models_folders_are_searched_in_order_and_before_the_cache(
@@ -167,6 +167,14 @@ def test_models_folders_are_searched_in_order_and_before_the_cache(
         path = put(folder, "hrnet_w32_256x192.onnx")
         assert zoo.find("hrnet-w32") == path
         assert zoo.resolve("hrnet-w32") == (path, zoo.entries()["hrnet-w32"].spec)
+
+
+def test_the_current_folder_is_no_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "hrnet_w32.onnx")
+    monkeypatch.chdir(tmp_path)
+    for value in ("", ":"):
+        monkeypatch.setenv("EDGE_POSE_MODELS", value)
+        assert zoo.find("hrnet-w32") is None
 
 
 @pytest.mark.parametrize("file", ["hrnet_w32_256x192.onnx", "hrnet_w32.onnx", "hrnet-w32.onnx"])
@@ -295,9 +303,10 @@ def test_offline_and_when_told_so_nothing_touches_the_network(
         with pytest.raises(ModelNotFoundError, match="nothing may be fetched: run `edge-pose models fetch small`"):
             zoo.resolve("small", fetch=False)
         monkeypatch.setenv("EDGE_POSE_OFFLINE", "1")
-        for attempt in (zoo.resolve, zoo.fetch_model):
-            with pytest.raises(ModelNotFoundError, match=r"\$EDGE_POSE_OFFLINE is set"):
-                attempt("small")
+        with pytest.raises(ModelNotFoundError, match=r"looked for small\.onnx in .*, and \$EDGE_POSE_OFFLINE is set"):
+            zoo.resolve("small")
+        with pytest.raises(ModelNotFoundError, match=r"small\.onnx is not there, and \$EDGE_POSE_OFFLINE is set"):
+            zoo.fetch_model("small")
         path = put(cache, "small.onnx")
         assert zoo.resolve("small")[0] == zoo.fetch_model("small") == path
         assert web.requests == []
@@ -316,6 +325,15 @@ def test_weights_to_export_from_are_fetched_on_request(cache: Path, shelf: Calla
             zoo.fetch_model("small", kind="onnx")
         assert zoo.fetch_model("small") == zoo.fetch_model("small", kind="torch") == cache / "small.pt"
     assert zoo.status(zoo.entries()["small"]).state == "needs export"
+
+
+def test_what_runs_is_fetched_rather_than_what_must_be_exported(cache: Path, shelf: Callable[..., None]) -> None:
+    with serve(MODEL) as web:
+        shelf(
+            {"names": ["small.pt"], "kind": "torch", "urls": [web.url]}, names=["a.onnx"], kind="onnx", urls=[web.url]
+        )
+        assert zoo.fetch_model("small") == cache / "a.onnx"
+        assert zoo.fetch_model("small", kind="torch") == cache / "small.pt"
 
 
 def test_fetching_an_unknown_name_offers_the_nearest() -> None:
