@@ -1,0 +1,36 @@
+"""The reference vectors in the repository: small, listed with their origin, and the same as the full set."""
+
+import re
+
+import pytest
+
+from tests.conftest import HERE, SHARED
+
+COPIES = sorted(path for path in (HERE / "golden").iterdir() if path.suffix in {".npz", ".json"})
+
+
+def test_they_are_small():
+    assert sum(path.stat().st_size for path in COPIES) <= 5_000_000
+
+
+def test_each_is_listed_with_its_size():
+    listed = {}
+    for names, kilobytes in re.findall(
+        r"^\| ([^|]+) \| (\d+) \|", (HERE / "golden/README.md").read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        files, stem = [], ""
+        for name in names.split(", "):
+            stem = name.partition(".")[0] or stem
+            files.append(name if name.partition(".")[0] else stem + name)
+        listed[tuple(files)] = int(kilobytes)
+    assert sorted(file for files in listed for file in files) == [path.name for path in COPIES]
+    for files, kilobytes in listed.items():
+        assert kilobytes == pytest.approx(sum((HERE / "golden" / f).stat().st_size for f in files) / 1000, abs=1)
+
+
+@pytest.mark.parametrize("copy", COPIES, ids=lambda path: path.name)
+def test_they_are_copies(copy):
+    original = SHARED / "golden" / copy.name
+    if not original.is_file():
+        pytest.skip("the full set is not on this machine")
+    assert copy.read_bytes() == original.read_bytes()
