@@ -1,11 +1,18 @@
 """A web server on this machine that misbehaves as told, and counts what it sends."""
 
 import contextlib
+import hashlib
 import http.server
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+
+FILE = bytes(range(256)) * 400  # 102400 bytes
+OTHER = bytes(reversed(FILE))
+SUM = hashlib.sha256(FILE).hexdigest()
+OTHER_SUM = hashlib.sha256(OTHER).hexdigest()
 
 
 @dataclass
@@ -127,3 +134,8 @@ class Web:
 def serve(content: bytes, *answers: Answer, etag: str = '"one"') -> Iterator[Web]:
     with Web(content, *answers, etag=etag) as web:
         yield web
+
+
+def left(target: Path) -> list[str]:
+    """Names of all files in the target's folder."""
+    return sorted(path.name for path in target.parent.iterdir())
