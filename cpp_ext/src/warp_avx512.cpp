@@ -107,33 +107,37 @@ inline void store16(char* at, __m512 value, __mmask16 mask) {
   }
 }
 
+// How three registers of one channel each become three of interleaved pixels: part i takes `two` of the first two
+// channels and then `three` of that and the last.
+struct Interleaving {
+  std::int32_t two[3][16], three[3][16];
+};
+
+constexpr Interleaving make_interleaving() {
+  Interleaving result{};
+  for (int at = 0; at < 48; ++at) {
+    const int pixel = at / 3, channel = at % 3;
+    result.two[at / 16][at % 16] = pixel + (channel == 1 ? 16 : 0);
+    result.three[at / 16][at % 16] = channel == 2 ? 16 + pixel : at % 16;
+  }
+  return result;
+}
+
+alignas(64) constexpr Interleaving INTERLEAVING = make_interleaving();
+
 // Writes sixteen pixels at a time to where a Target says.
 template <Element kElement, bool kPlanar>
 struct Writer {
   static constexpr std::size_t SIZE = kElement == Element::f32 ? 4 : kElement == Element::f16 ? 2 : 1;
   char* plane[3];
   __m512 scale[3], bias[3];
-  __m512i pick[3][2];  // interleaved: part i of the output takes pick[i][0] of channels 0, 1 and pick[i][1] of 2
+  bool swapped;
 
-  explicit Writer(const Target& target) {
-    const bool swapped = !kPlanar && target.plane[0] > target.plane[2];
+  explicit Writer(const Target& target) : swapped(target.plane[0] > target.plane[2]) {
     for (int c = 0; c < 3; ++c) {
       plane[c] = static_cast<char*>(target.plane[c]);
       scale[c] = _mm512_set1_ps(target.scale[c]);
       bias[c] = _mm512_set1_ps(target.bias[c]);
-    }
-    if constexpr (!kPlanar) {
-      if (swapped) plane[0] = plane[2];
-      for (int part = 0; part < 3; ++part) {
-        alignas(64) std::int32_t first[16], second[16];
-        for (int i = 0; i < 16; ++i) {
-          const int pixel = (16 * part + i) / 3, place = (16 * part + i) % 3, channel = swapped ? 2 - place : place;
-          first[i] = pixel + 16 * (channel == 1);
-          second[i] = channel == 2 ? 16 + pixel : i;
-        }
-        pick[part][0] = _mm512_load_si512(first);
-        pick[part][1] = _mm512_load_si512(second);
-      }
     }
   }
 
@@ -149,10 +153,11 @@ struct Writer {
       for (int c = 0; c < 3; ++c) store16<kElement>(plane[c] + offset, value[c], mask);
     } else {
       const std::uint64_t mask = count >= 16 ? ~0ULL : (1ULL << (3 * count)) - 1;
-      char* out = plane[0] + 3 * SIZE * static_cast<std::size_t>(at);
+      const __m512 first = swapped ? value[2] : value[0], last = swapped ? value[0] : value[2];
+      char* out = (swapped ? plane[2] : plane[0]) + 3 * SIZE * static_cast<std::size_t>(at);
       for (int part = 0; part < 3; ++part) {
-        const __m512 two = _mm512_permutex2var_ps(value[0], pick[part][0], value[1]);
-        const __m512 three = _mm512_permutex2var_ps(two, pick[part][1], value[2]);
+        const __m512 two = _mm512_permutex2var_ps(first, _mm512_load_si512(INTERLEAVING.two[part]), value[1]);
+        const __m512 three = _mm512_permutex2var_ps(two, _mm512_load_si512(INTERLEAVING.three[part]), last);
         store16<kElement>(out + 16 * SIZE * static_cast<std::size_t>(part), three,
                           static_cast<__mmask16>(mask >> (16 * part)));
       }
