@@ -45,6 +45,8 @@ def _inspect(file: BinaryIO, size: int) -> Container:
     ends: dict[bytes, int] = {}  # where the last box of each kind ends
     at = 0
     for _ in range(MAX_BOXES):
+        if at >= size:
+            break
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:

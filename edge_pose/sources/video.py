@@ -98,4 +98,6 @@ def _open(path: Path) -> Any:
     # Any other reader of OpenCV would take "shot_001.mp4" for the first of a sequence of pictures.
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends()
     with quiet:
-        return cv2.VideoCapture(address, cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
+        capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # the default, but not in OpenCV 4.11
+    return capture

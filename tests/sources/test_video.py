@@ -2,6 +2,7 @@ import os
 import random
 import struct
 
+import cv2
 import numpy as np
 import pytest
 
@@ -196,15 +197,28 @@ def test_when_missing_frames_are_a_problem(video, declared, missing, exact, last
         assert bool(source.problems) == reported
 
 
-@pytest.mark.parametrize(("turn", "shape"), [((0, 1, -1, 0), (64, 48, 3)), ((-1, 0, 0, -1), (48, 64, 3))])
-def test_rotation_marks_of_phones_are_applied(video, turn, shape):
-    data = bytearray(video.read_bytes())
+@pytest.mark.parametrize(
+    ("matrix", "turn"),
+    [
+        ((0, 1, -1, 0), cv2.ROTATE_90_CLOCKWISE),
+        ((-1, 0, 0, -1), cv2.ROTATE_180),
+        ((0, -1, 1, 0), cv2.ROTATE_90_COUNTERCLOCKWISE),
+    ],
+)
+def test_rotation_marks_of_phones_are_applied(tmp_path, matrix, turn):
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 250  # top left
+    path = tmp_path / "phone.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    writer.write(stored)
+    writer.release()
+    data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix comes after 40 bytes
-    a, b, c, d = (value << 16 for value in turn)
+    a, b, c, d = (value << 16 for value in matrix)
     struct.pack_into(">9i", data, at, a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    video.write_bytes(data)
-    with open_source(video) as source:
-        assert next(source).image.shape == shape
+    path.write_bytes(data)
+    with open_source(path) as source:
+        np.testing.assert_allclose(next(source).image, cv2.rotate(stored, turn), atol=40)
 
 
 @pytest.mark.parametrize(
