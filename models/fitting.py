@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from edge_pose.errors import CheckpointError
 from edge_pose.models.checkpoints import Checkpoint
-from edge_pose.models.renames import best_renaming, looks_like
+from edge_pose.models.renames import HARMLESS, best_renaming, looks_like
 
-# What training or older versions leave behind and inference never reads. Anchor grids repeat the anchors.
-HARMLESS = ("num_batches_tracked", "anchor_grid", "total_ops", "total_params")
 # A graph's constants are initialisers, too: what is left over of such a file means nothing.
 WITH_CONSTANTS = ("onnx",)
 SHOWN = 5

@@ -117,6 +117,9 @@ class Walk:
         self.model = model
         self.weights: Weights = {}
         self.convolutions = [op for op in model.operators if op.kind in CONVOLUTIONS]
+        for op in self.convolutions:
+            if not op.inputs or len(op.outputs) != 1 or len(model.tensors[op.outputs[0]].shape) != 4:
+                raise CheckpointError(f"operator {op.index} of the file must turn one picture into another")
         self.named: dict[int, str] = {}
 
     def heads(self) -> dict[str, Operator]:

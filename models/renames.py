@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.keymaps import native_state
+from edge_pose.models.keymaps import native_key, native_state
 from edge_pose.models.movenet_plan import TABLE_NAMES
 
 # DataParallel and DistributedDataParallel, torch.compile, training frameworks, averaging.
 WRAPPERS = ("module.", "_orig_mod.", "model.", "ema.", "ema_model.", "net.", "network.", "state_dict.")
 
+# What training or older versions leave behind and inference never reads. Anchor grids repeat the anchors.
+HARMLESS = ("num_batches_tracked", "anchor_grid", "total_ops", "total_params")
 # Below that share of names and shapes a network is not worth mentioning.
 LOOKS_LIKE = 0.3
 
@@ -65,15 +67,42 @@ def joined(way: Renaming, more: str) -> str:
     return f"{way.words}, {more}".removeprefix(", ")
 
 
-def look_alikes(given: Mapping[str, Shape]) -> list[tuple[str, float]]:
-    """Name the networks of the catalog that have these weights, best first, with the share of names that agree."""
-    from edge_pose.models.catalog import identify  # it imports every network
+def look_alikes(given: Mapping[str, Shape], weights_only: bool = False) -> list[tuple[str, float]]:
+    """Name the networks of the catalog that have these weights, best first, with the share of names that agree.
 
-    fits: dict[str, float] = {}
-    for way in unwrappings([name for name in given if name not in TABLE_NAMES]):
-        for network, fit in identify((ours, given[theirs]) for ours, theirs in way.names.items()):
-            fits[network] = max(fit, fits.get(network, 0.0))
-    return sorted((item for item in fits.items() if item[1] >= LOOKS_LIKE), key=lambda item: -item[1])
+    A share of 1 is a network into which they load strictly; then it is the only one. weights_only: compare filters
+    only, as a file has them whose normalisation is folded in, among a graph's constants.
+    """
+    from edge_pose.models import catalog  # it imports every network
+
+    names = [name for name in given if name not in TABLE_NAMES and not name.endswith(HARMLESS)]
+    if not any(name.endswith(".weight") for name in names):
+        return []
+    ways = [
+        comparable({ours: given[theirs] for ours, theirs in way.names.items()}, weights_only)
+        for way in unwrappings(names)
+    ]
+    fits = []
+    for network in catalog.MODELS:
+        wanted = comparable(catalog.signature(network), weights_only)
+        fits.append((network, max(share(way, wanted) for way in ways)))
+        if fits[-1][1] == 1:
+            return fits[-1:]
+    return sorted((item for item in fits if item[1] >= LOOKS_LIKE), key=lambda item: -item[1])
+
+
+def comparable(shapes: Mapping[str, Shape], weights_only: bool) -> set[tuple[str, Shape]]:
+    """Return the names and shapes that count when two networks are compared."""
+    return {
+        (native_key(name), tuple(shape))
+        for name, shape in shapes.items()
+        if not name.endswith(HARMLESS) and not (weights_only and not (len(shape) > 1 and name.endswith(".weight")))
+    }
+
+
+def share(a: set[tuple[str, Shape]], b: set[tuple[str, Shape]]) -> float:
+    """Return how much of two sets is common to both."""
+    return len(a & b) / max(len(a | b), 1)
 
 
 def looks_like(given: Mapping[str, Shape]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge_pose.errors import CheckpointError, ModelNotFoundError
 from edge_pose.models.contents import Contents
+from edge_pose.models.engine_file import MAKERS
 from edge_pose.models.movenet_tflite import movenet_contents
 from edge_pose.models.onnx_weights import onnx_contents, read_onnx
 from edge_pose.models.safetensors_file import read_safetensors
@@ -34,7 +35,8 @@ def read_contents(path: Path, part: str | None = None) -> Contents:
         "tflite": lambda: movenet_contents(read_tflite(path)),
     }
     if kind not in readers:
-        raise CheckpointError(f"{path.name} is no weight file; known are {', '.join(READABLE)}")
+        what = "an engine, whose weights only TensorRT can read" if kind == "engine" else "no weight file"
+        raise CheckpointError(f"{path.name} is {what}; known are {', '.join(READABLE)}")
     try:
         return readers[kind]()
     except CheckpointError as err:
@@ -52,7 +54,7 @@ def sniff(path: Path) -> str:
         return "tflite"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size:
         return "safetensors"
-    if suffix in (".engine", ".plan") or head[:4] in (b"ftrt", b"ptrt"):
+    if suffix in (".engine", ".plan") or head[:4] in MAKERS:
         return "engine"
     if suffix == ".onnx":
         return "onnx"
