@@ -5,6 +5,7 @@ and outputs pinned by net_yolov5n.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,11 @@ class AnchorHead(nn.Module):
         """Return (N, A, 5 + classes); A counts the cells of anchor 0, 1, 2 of the finest map first."""
         rows = [self._decode(raw, level) for level, raw in enumerate(self.raw(maps))]
         return torch.cat(rows, 1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Leave out what files of older releases repeat: the anchors in pixels."""
+        state_dict.pop(f"{prefix}anchor_grid", None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _decode(self, raw: Tensor, level: int) -> Tensor:
         _, height, width = sizes(raw)

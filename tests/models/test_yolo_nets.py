@@ -155,3 +155,12 @@ def test_raw_tensors_without_keypoints_are_not_decoded_as_a_pose():
     maps = net.maps(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ShapeError, match=r"raw\.keypoints"):
         net.head.decode(net.head.raw(maps)._replace(keypoints=None), maps)
+
+
+def test_files_of_older_releases_of_yolov5_load_strictly():
+    state = build_yolov5("n", init=True).state_dict()
+    state["model.24.anchor_grid"] = torch.zeros(3, 1, 3, 1, 1, 2)
+    net = build_yolov5("n")
+    net.load_state_dict(state, assign=True)
+    assert torch.equal(net.state_dict()["model.24.anchors"], state["model.24.anchors"])
+    assert "model.24.anchor_grid" in state  # the caller's dict stays as it was
