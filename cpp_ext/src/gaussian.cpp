@@ -2,20 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+
+#include "lanes.hpp"
 
 namespace edge_pose {
 namespace {
-
-constexpr int BLOCK = 16;  // columns summed together; a fixed count, so that they stay in registers
-
-// Where a cell outside 0..size-1 is found in the mirror.
-int mirrored(int i, int size) {
-  if (size == 1) return 0;
-  const int period = 2 * (size - 1);
-  i = std::abs(i) % period;
-  return i < size ? i : period - i;
-}
 
 // out[0..count) = row[from..from + count), with what lies outside the row put in by the border's rule.
 void padded_row(const float* row, int w, int from, int count, Border border, float* out) {
@@ -24,7 +15,7 @@ void padded_row(const float* row, int w, int from, int count, Border border, flo
     if (x >= 0 && x < w) {
       out[i] = row[x];
     } else {
-      out[i] = border == Border::ZERO ? 0.0F : row[mirrored(x, w)];
+      out[i] = border == Border::ZERO ? 0.0F : row[mirror(x, w)];
     }
   }
 }
@@ -51,19 +42,19 @@ GaussianKernel::GaussianKernel(int size) : size_(size) {
 }
 
 void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border, Patch& patch) {
-  constexpr int LANES = Patch::LANES;
+  constexpr int WIDTH = Patch::WIDTH;
   const int radius = kernel.radius();
   const float* taps = kernel.taps();
   const int left = x - Patch::REACH - radius;
-  const int count = LANES + kernel.size() - 1;
+  const int count = WIDTH + kernel.size() - 1;
   const bool inside = left >= 0 && left + count <= w;
-  float buffer[MAX_BLUR + LANES];
-  for (auto& row : patch.values) std::fill(row, row + LANES, 0.0F);
+  float buffer[MAX_BLUR + WIDTH];
+  for (auto& row : patch.values) std::fill(row, row + WIDTH, 0.0F);
   for (int i = 0; i < kernel.size() + 2 * Patch::REACH; ++i) {
     int row = y - Patch::REACH - radius + i;
     if (row < 0 || row >= h) {
       if (border == Border::ZERO) continue;
-      row = mirrored(row, h);
+      row = mirror(row, h);
     }
     const float* source = map + static_cast<std::size_t>(row) * static_cast<std::size_t>(w);
     if (inside) {
@@ -72,13 +63,13 @@ void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKern
       padded_row(source, w, left, count, border, buffer);
       source = buffer;
     }
-    float sum[LANES] = {};
+    float sum[WIDTH] = {};
     for (int t = 0; t < kernel.size(); ++t) {
-      for (int l = 0; l < LANES; ++l) sum[l] += taps[t] * source[t + l];
+      for (int l = 0; l < WIDTH; ++l) sum[l] += taps[t] * source[t + l];
     }
     const int first = std::max(0, i - kernel.size() + 1);
     for (int j = first; j <= std::min(i, 2 * Patch::REACH); ++j) {
-      for (int l = 0; l < LANES; ++l) patch.values[j][l] += taps[i - j] * sum[l];
+      for (int l = 0; l < WIDTH; ++l) patch.values[j][l] += taps[i - j] * sum[l];
     }
   }
 }
@@ -86,38 +77,10 @@ void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKern
 void blur_map(const float* map, int h, int w, const GaussianKernel& kernel, Border border, float* out,
               std::vector<float>& scratch, bool column) {
   const int radius = kernel.radius();
-  const float* taps = kernel.taps();
-  // One row summed down its columns, with room for the padding and for a last, partial block.
-  const std::size_t length = static_cast<std::size_t>(w + 2 * radius + BLOCK);
-  if (scratch.size() < 2 * length) scratch.resize(2 * length);
-  float* down = scratch.data();
-  float* padded = scratch.data() + length;
-  std::fill(padded, padded + length, 0.0F);
-  for (int y = 0; y < h; ++y) {
-    if (column) {
-      std::fill(down, down + w, 0.0F);
-      for (int t = 0; t < kernel.size(); ++t) {
-        int row = y + t - radius;
-        if (row < 0 || row >= h) {
-          if (border == Border::ZERO) continue;
-          row = mirrored(row, h);
-        }
-        const float* source = map + static_cast<std::size_t>(row) * static_cast<std::size_t>(w);
-        for (int x = 0; x < w; ++x) down[x] += taps[t] * source[x];
-      }
-    } else {
-      std::copy(map + static_cast<std::size_t>(y) * static_cast<std::size_t>(w), map + static_cast<std::size_t>(y + 1) * static_cast<std::size_t>(w), down);
-    }
-    padded_row(down, w, -radius, w + 2 * radius, border, padded);
-    float* target = out + static_cast<std::size_t>(y) * static_cast<std::size_t>(w);
-    for (int x = 0; x < w; x += BLOCK) {
-      float sum[BLOCK] = {};
-      for (int t = 0; t < kernel.size(); ++t) {
-        for (int l = 0; l < BLOCK; ++l) sum[l] += taps[t] * padded[x + t + l];
-      }
-      std::memcpy(target + x, sum, sizeof(float) * static_cast<std::size_t>(std::min(BLOCK, w - x)));
-    }
-  }
+  const std::size_t size =
+      blur_rows_size(static_cast<std::size_t>(h), static_cast<std::size_t>(w), static_cast<std::size_t>(radius));
+  if (scratch.size() < size) scratch.resize(size);
+  lanes().blur({map, out, scratch.data(), h, w, kernel.taps(), radius, border == Border::REFLECT, column});
 }
 
 }  // namespace edge_pose

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "edge_pose/simd.hpp"
+#include "half.hpp"
 
 #if defined(__x86_64__)
 #pragma GCC diagnostic push
@@ -20,35 +21,45 @@ namespace {
 constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 constexpr std::size_t BLOCK = 256;
 
+float value_of(float value) { return value; }
+float value_of(std::uint16_t half) { return float_from_half(half); }
+
 // Where the best value was seen first: somewhere from `from` on.
 struct Best {
   float value = LOWEST;
   std::size_t from = 0;
 };
 
-Peak first_of(const Best& best, const float* values) {
+template <typename T>
+Peak first_of(const Best& best, const T* values) {
   if (best.value == LOWEST) return {0.0F, 0};
   std::size_t i = best.from;
-  while (values[i] != best.value) ++i;
+  while (value_of(values[i]) != best.value) ++i;
   return {best.value, i};
 }
 
-void take_rest(Best& best, const float* values, std::size_t from, std::size_t n) {
+template <typename T>
+void take_rest(Best& best, const T* values, std::size_t from, std::size_t n) {
   for (std::size_t i = from; i < n; ++i) {
-    if (values[i] > best.value) best = {values[i], i};
+    if (value_of(values[i]) > best.value) best = {value_of(values[i]), i};
   }
 }
 
-// Four lanes by the compiler's own vectors: NEON on aarch64, SSE2 on any x86-64.
-using Float4 [[gnu::vector_size(16)]] = float;
+// The compiler's own vectors of 16 bytes: NEON on aarch64, SSE2 on any x86-64.
+using Floats [[gnu::vector_size(16)]] = float;
+using Shorts [[gnu::vector_size(16)]] = short;
 
-inline Float4 load4(const float* p) {
-  Float4 v;
-  std::memcpy(&v, p, sizeof v);
+template <typename V, typename T>
+V load(const T* from) {
+  V v;
+  std::memcpy(&v, from, sizeof v);
   return v;
 }
 
-inline Float4 greater_of(Float4 v, Float4 best) { return v > best ? v : best; }
+template <typename V>
+V greater_of(V v, V best) {
+  return v > best ? v : best;
+}
 
 Peak find_portable(const float* values, std::size_t n) {
   Best best;
@@ -56,28 +67,67 @@ Peak find_portable(const float* values, std::size_t n) {
   while (i + 16 <= n) {
     const std::size_t end = i + (n - i < BLOCK ? (n - i) / 16 * 16 : BLOCK);
     const std::size_t from = i;
-    Float4 a = {LOWEST, LOWEST, LOWEST, LOWEST};
-    Float4 b = a, c = a, d = a;
+    Floats a = {LOWEST, LOWEST, LOWEST, LOWEST};
+    Floats b = a, c = a, d = a;
     for (; i < end; i += 16) {
-      a = greater_of(load4(values + i), a);
-      b = greater_of(load4(values + i + 4), b);
-      c = greater_of(load4(values + i + 8), c);
-      d = greater_of(load4(values + i + 12), d);
+      a = greater_of(load<Floats>(values + i), a);
+      b = greater_of(load<Floats>(values + i + 4), b);
+      c = greater_of(load<Floats>(values + i + 8), c);
+      d = greater_of(load<Floats>(values + i + 12), d);
     }
     a = greater_of(greater_of(a, b), greater_of(c, d));
-    const float left = a[0] > a[1] ? a[0] : a[1];
-    const float right = a[2] > a[3] ? a[2] : a[3];
-    const float top = left > right ? left : right;
-    if (top > best.value) best = {top, from};
+    for (int lane = 0; lane < 4; ++lane) {
+      if (a[lane] > best.value) best = {a[lane], from};
+    }
   }
   take_rest(best, values, i, n);
   return first_of(best, values);
 }
 
+// Halves compare like integers once the negative ones are turned round; NaN becomes the least of all.
+Shorts ordered(Shorts halves) {
+  constexpr short INF = 0x7C00;
+  const Shorts keys = halves ^ ((halves >> 15) & 0x7FFF);
+  return (halves & 0x7FFF) > INF ? Shorts{} - 0x7FFF : keys;
+}
+
+Peak find_portable(const std::uint16_t* values, std::size_t n) {
+  Best best;
+  std::size_t i = 0;
+  while (i + 16 <= n) {
+    const std::size_t end = i + (n - i < BLOCK ? (n - i) / 16 * 16 : BLOCK);
+    const std::size_t from = i;
+    Shorts a = Shorts{} - 0x7FFF;
+    Shorts b = a;
+    for (; i < end; i += 16) {
+      a = greater_of(ordered(load<Shorts>(values + i)), a);
+      b = greater_of(ordered(load<Shorts>(values + i + 8)), b);
+    }
+    a = greater_of(a, b);
+    short top = a[0];
+    for (int lane = 1; lane < 8; ++lane) top = a[lane] > top ? a[lane] : top;
+    // 0x7FFF is its own inverse: the key back to the half. A block of NaN alone gives a NaN, which is not greater.
+    const float value = float_from_half(static_cast<std::uint16_t>(top < 0 ? top ^ 0x7FFF : top));
+    if (value > best.value) best = {value, from};
+  }
+  take_rest(best, values, i, n);
+  if (best.value == 0) best.from = 0;  // a -0 before a +0 is as great, but has another key
+  return first_of(best, values);
+}
+
 #if defined(__x86_64__)
 
+[[gnu::target("avx2,f16c"), gnu::always_inline]] inline __m256 load8(const float* from) {
+  return _mm256_loadu_ps(from);
+}
+
+[[gnu::target("avx2,f16c"), gnu::always_inline]] inline __m256 load8(const std::uint16_t* from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+
 // max_ps(v, best) keeps best where v is NaN, which is what the contract asks.
-[[gnu::target("avx2")]] Peak find_avx2(const float* values, std::size_t n) {
+template <typename T>
+[[gnu::target("avx2,f16c")]] Peak find_avx2(const T* values, std::size_t n) {
   Best best;
   std::size_t i = 0;
   while (i + 32 <= n) {
@@ -85,10 +135,10 @@ Peak find_portable(const float* values, std::size_t n) {
     const std::size_t from = i;
     __m256 a = _mm256_set1_ps(LOWEST), b = a, c = a, d = a;
     for (; i < end; i += 32) {
-      a = _mm256_max_ps(_mm256_loadu_ps(values + i), a);
-      b = _mm256_max_ps(_mm256_loadu_ps(values + i + 8), b);
-      c = _mm256_max_ps(_mm256_loadu_ps(values + i + 16), c);
-      d = _mm256_max_ps(_mm256_loadu_ps(values + i + 24), d);
+      a = _mm256_max_ps(load8(values + i), a);
+      b = _mm256_max_ps(load8(values + i + 8), b);
+      c = _mm256_max_ps(load8(values + i + 16), c);
+      d = _mm256_max_ps(load8(values + i + 24), d);
     }
     a = _mm256_max_ps(_mm256_max_ps(a, b), _mm256_max_ps(c, d));
     if (_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_set1_ps(best.value), _CMP_GT_OQ))) {
@@ -102,38 +152,41 @@ Peak find_portable(const float* values, std::size_t n) {
   if (best.value == LOWEST) return {0.0F, 0};
   const __m256 wanted = _mm256_set1_ps(best.value);
   for (i = best.from; i + 8 <= n; i += 8) {
-    const int hit = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(values + i), wanted, _CMP_EQ_OQ));
+    const int hit = _mm256_movemask_ps(_mm256_cmp_ps(load8(values + i), wanted, _CMP_EQ_OQ));
     if (hit) return {best.value, i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(hit)))};
   }
   return first_of({best.value, i}, values);
 }
 
-[[gnu::target("avx512f")]] Peak find_avx512(const float* values, std::size_t n) {
+[[gnu::target("avx512f"), gnu::always_inline]] inline __m512 load16(const float* from) { return _mm512_loadu_ps(from); }
+
+[[gnu::target("avx512f"), gnu::always_inline]] inline __m512 load16(const std::uint16_t* from) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+template <typename T>
+[[gnu::target("avx512f")]] Peak find_avx512(const T* values, std::size_t n) {
   Best best;
   std::size_t i = 0;
-  while (i < n) {
-    const std::size_t end = n - i < BLOCK ? n : i + BLOCK;
+  while (i + 16 <= n) {
+    const std::size_t end = i + (n - i < BLOCK ? (n - i) / 16 * 16 : BLOCK);
     const std::size_t from = i;
     __m512 a = _mm512_set1_ps(LOWEST), b = a, c = a, d = a;
     for (; i + 64 <= end; i += 64) {
-      a = _mm512_max_ps(_mm512_loadu_ps(values + i), a);
-      b = _mm512_max_ps(_mm512_loadu_ps(values + i + 16), b);
-      c = _mm512_max_ps(_mm512_loadu_ps(values + i + 32), c);
-      d = _mm512_max_ps(_mm512_loadu_ps(values + i + 48), d);
+      a = _mm512_max_ps(load16(values + i), a);
+      b = _mm512_max_ps(load16(values + i + 16), b);
+      c = _mm512_max_ps(load16(values + i + 32), c);
+      d = _mm512_max_ps(load16(values + i + 48), d);
     }
-    for (; i < end; i += 16) {
-      const std::size_t left = end - i;
-      const auto mask = static_cast<__mmask16>(left < 16 ? (1U << left) - 1U : 0xffffU);
-      a = _mm512_mask_max_ps(a, mask, _mm512_maskz_loadu_ps(mask, values + i), a);
-    }
-    i = end;
+    for (; i < end; i += 16) a = _mm512_max_ps(load16(values + i), a);
     a = _mm512_max_ps(_mm512_max_ps(a, b), _mm512_max_ps(c, d));
     if (_mm512_cmp_ps_mask(a, _mm512_set1_ps(best.value), _CMP_GT_OQ)) best = {_mm512_reduce_max_ps(a), from};
   }
+  take_rest(best, values, i, n);
   if (best.value == LOWEST) return {0.0F, 0};
   const __m512 wanted = _mm512_set1_ps(best.value);
   for (i = best.from; i + 16 <= n; i += 16) {
-    const unsigned hit = _mm512_cmp_ps_mask(_mm512_loadu_ps(values + i), wanted, _CMP_EQ_OQ);
+    const unsigned hit = _mm512_cmp_ps_mask(load16(values + i), wanted, _CMP_EQ_OQ);
     if (hit) return {best.value, i + static_cast<std::size_t>(__builtin_ctz(hit))};
   }
   return first_of({best.value, i}, values);
@@ -141,9 +194,8 @@ Peak find_portable(const float* values, std::size_t n) {
 
 #endif
 
-}  // namespace
-
-Peak find_peak(const float* values, std::size_t n) {
+template <typename T>
+Peak find(const T* values, std::size_t n) {
   switch (simd_level()) {
 #if defined(__x86_64__)
     case Simd::avx512: return find_avx512(values, n);
@@ -152,5 +204,10 @@ Peak find_peak(const float* values, std::size_t n) {
     default: return find_portable(values, n);
   }
 }
+
+}  // namespace
+
+Peak find_peak(const float* values, std::size_t n) { return find(values, n); }
+Peak find_peak(const std::uint16_t* halves, std::size_t n) { return find(halves, n); }
 
 }  // namespace edge_pose

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
+
+#include "lanes.hpp"
 
 namespace edge_pose {
 namespace {
 
 constexpr float SOFTENING = 1.8F;  // keeps the weight finite at distance 0; Google's constant
+constexpr std::size_t BAND = 4;    // rows that are looked through together
 
 const float* channel(const MovenetHead& head, std::size_t cells, std::size_t row, std::size_t index) {
   return head.data + row * head.channels * cells + index * head.channel_step;
@@ -17,39 +21,88 @@ float probability(float value, bool logits) { return logits ? 1.0F / (1.0F + std
 
 // A lower bound of the values whose probability reaches p, a little too low so that rounding cannot hide a candidate.
 float value_at(double p, bool logits) {
-  if (!logits) return static_cast<float>(p * (1 - 1e-6));
   if (p <= 0) return -std::numeric_limits<float>::infinity();
+  if (!logits) return static_cast<float>(p * (1 - 1e-6));
   if (p >= 1) return 15.0F;  // float32 sigmoids are 1 from 16.6 on
   return static_cast<float>(std::log(p / (1 - p)) - 1e-3 - 1e-6 / (1 - p));
 }
 
-struct Candidate {
-  std::size_t cell = 0;
-  float weighted = -1;  // below any candidate's
-  float score = 0;
-};
-
-// The first greatest of probability / (distance to (y, x) + SOFTENING) among cells of at least min_score.
-Candidate best_near(const float* map, std::size_t step, std::size_t h, std::size_t w, float y, float x,
-                    const MovenetOptions& options, float min_score) {
-  Candidate best;
-  for (std::size_t row = 0; row < h; ++row) {
-    const float dy = static_cast<float>(row) - y;
-    // Nothing below this can win in this row: the row's own distance is the least there is.
-    const double needed = static_cast<double>(best.weighted) * (std::fabs(static_cast<double>(dy)) + 1.8);
-    const float least = value_at(needed, options.logits);
-    const float* cells = map + row * w * step;
-    for (std::size_t column = 0; column < w; ++column) {
-      const float value = cells[column * step];
-      if (!(value >= least)) continue;
-      const float score = probability(value, options.logits);
-      if (!(score >= min_score)) continue;
-      const float dx = static_cast<float>(column) - x;
-      const float weighted = score / (std::sqrt(dy * dy + dx * dx) + SOFTENING);
-      if (weighted > best.weighted) best = {row * w + column, weighted, score};
+// The search for the first greatest of probability / (distance to (y, x) + SOFTENING) among cells of at least min_score.
+// It starts where the cell should be and goes outwards band by band; a band without a value that could still win at the
+// band's own distance, the least there is, is passed over.
+class Search {
+ public:
+  Search(const float* map, std::size_t h, std::size_t w, float y, float x, bool logits, float min_score)
+      : map_(map), h_(h), w_(w), y_(y), x_(x), logits_(logits), min_score_(min_score) {
+    const std::size_t near_y = clamped(y, h), near_x = clamped(x, w);
+    consider(near_y, near_x);
+    const std::size_t bands = (h + BAND - 1) / BAND, first = near_y / BAND;
+    look_through(first);
+    for (std::size_t away = 1; away < bands; ++away) {
+      if (first >= away) look_through(first - away);
+      if (first + away < bands) look_through(first + away);
     }
   }
-  return best;
+
+  bool found() const { return weighted_ >= 0; }
+  std::size_t cell() const { return cell_; }
+  float score() const { return score_; }
+
+ private:
+  static std::size_t clamped(float at, std::size_t size) {
+    return at > 0 ? static_cast<std::size_t>(std::min(at, static_cast<float>(size - 1))) : 0;
+  }
+
+  // The least value that could win at a vertical distance of dy.
+  float needed(double dy) const { return value_at(static_cast<double>(weighted_) * (dy + 1.8), logits_); }
+
+  void consider(std::size_t row, std::size_t column) {
+    const float score = probability(map_[row * w_ + column], logits_);
+    if (!(score >= min_score_)) return;
+    const float dy = static_cast<float>(row) - y_, dx = static_cast<float>(column) - x_;
+    const float weighted = score / (std::sqrt(dy * dy + dx * dx) + SOFTENING);
+    const std::size_t cell = row * w_ + column;
+    if (weighted > weighted_ || (weighted == weighted_ && cell < cell_)) {
+      weighted_ = weighted;
+      score_ = score;
+      cell_ = cell;
+    }
+  }
+
+  void look_through(std::size_t band) {
+    const std::size_t begin = band * BAND, end = std::min(begin + BAND, h_);
+    const double above = static_cast<double>(begin) - static_cast<double>(y_);
+    const double below = static_cast<double>(y_) - static_cast<double>(end - 1);
+    float least = needed(std::max({above, below, 0.0}));
+    if (!lanes().any_at_least(map_ + begin * w_, (end - begin) * w_, least)) return;
+    for (std::size_t row = begin; row < end; ++row) {
+      const double dy = std::fabs(static_cast<double>(row) - static_cast<double>(y_));
+      least = needed(dy);
+      for (std::size_t column = 0; column < w_; ++column) {
+        if (!(map_[row * w_ + column] >= least)) continue;
+        const float before = weighted_;
+        consider(row, column);
+        if (weighted_ > before) least = needed(dy);
+      }
+    }
+  }
+
+  const float* map_;
+  std::size_t h_, w_;
+  float y_, x_;
+  bool logits_;
+  float min_score_;
+  std::size_t cell_ = 0;
+  float weighted_ = -1;  // below any candidate's
+  float score_ = 0;
+};
+
+// A head's channel as a dense map; gathered into scratch where the channels lie side by side.
+const float* dense(const float* from, std::size_t step, std::size_t cells, std::vector<float>& scratch) {
+  if (step == 1) return from;
+  scratch.resize(cells);
+  for (std::size_t i = 0; i < cells; ++i) scratch[i] = from[i * step];
+  return scratch.data();
 }
 
 double finite_or_zero(float value) { return std::isfinite(value) ? static_cast<double>(value) : 0.0; }
@@ -65,26 +118,26 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
                           Joints out) {
   const std::size_t cells = heads.h * heads.w;
   const std::size_t x_at = options.y_first ? 1 : 0;
+  std::vector<float> scratch;
   for (std::size_t row = 0; row < heads.n; ++row) {
-    const std::size_t center =
-        best_near(channel(heads.center, cells, row, 0), heads.center.cell_step, heads.h, heads.w,
-                  static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options, 0.0F)
-            .cell;
+    const Search person(dense(channel(heads.center, cells, row, 0), heads.center.cell_step, cells, scratch), heads.h,
+                        heads.w, static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options.logits, 0.0F);
+    const std::size_t center = person.cell();
     for (std::size_t k = 0; k < heads.k; ++k) {
       const auto pair = [&](const MovenetHead& head, std::size_t which, std::size_t cell) {
         return channel(head, cells, row, 2 * k + which)[cell * head.cell_step];
       };
       const float x = regressed(pair(heads.regression, x_at, center), center % heads.w, options.whole_cells);
       const float y = regressed(pair(heads.regression, 1 - x_at, center), center / heads.w, options.whole_cells);
-      const Candidate best = best_near(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, heads.h,
-                                       heads.w, y, x, options, std::max(options.min_score, 0.0F));
+      const Search best(dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch), heads.h,
+                        heads.w, y, x, options.logits, std::max(options.min_score, 0.0F));
       double at_x = static_cast<double>(x), at_y = static_cast<double>(y);
-      if (best.weighted >= 0) {
-        at_x = static_cast<double>(best.cell % heads.w) + finite_or_zero(pair(heads.offsets, x_at, best.cell));
-        at_y = static_cast<double>(best.cell / heads.w) + finite_or_zero(pair(heads.offsets, 1 - x_at, best.cell));
+      if (best.found()) {
+        at_x = static_cast<double>(best.cell() % heads.w) + finite_or_zero(pair(heads.offsets, x_at, best.cell()));
+        at_y = static_cast<double>(best.cell() / heads.w) + finite_or_zero(pair(heads.offsets, 1 - x_at, best.cell()));
       }
       const std::size_t joint = row * heads.k + k;
-      out.scores[joint] = best.score;
+      out.scores[joint] = best.score();
       put_point(frame_from_input + row * 6, at_x * options.stride, at_y * options.stride, out.xy + 2 * joint);
     }
   }

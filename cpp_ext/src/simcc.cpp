@@ -5,18 +5,15 @@
 #include <vector>
 
 #include "edge_pose/gaussian.hpp"
+#include "lanes.hpp"
 
 namespace edge_pose {
 namespace {
 
-// The greatest of softmax(gain * v): 1 / sum(exp(gain * (v - max))), NaN bins left out.
+// The greatest of softmax(gain * v): 1 / sum(exp(gain * (v - max))), NaN bins left out; 0 where no bin is finite.
 double softmax_peak(const float* v, std::size_t n, float top, double gain) {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double power = gain * (static_cast<double>(v[i]) - static_cast<double>(top));
-    if (power <= 0) sum += std::exp(power);
-  }
-  return sum > 0 ? 1 / sum : 0;
+  const double sum = lanes().sum_of_powers(v, n, top, static_cast<float>(gain));
+  return sum > 0.5 ? 1 / sum : 0;
 }
 
 float combined(SimccScore rule, double x, double y) {

@@ -11,6 +11,7 @@
 #include "edge_pose/regression.hpp"
 #include "edge_pose/simcc.hpp"
 #include "edge_pose/simd.hpp"
+#include "../src/half.hpp"
 
 namespace {
 
@@ -19,6 +20,9 @@ using namespace edge_pose;
 constexpr double IDENTITY[6] = {1, 0, 0, 0, 1, 0};
 constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
+// Halves for ties: NaN of both signs, -infinity, zeros of both signs, subnormals; with positive values and without.
+constexpr std::uint16_t HALVES[2][8] = {{0x7E00, 0xFE00, 0xFC00, 0xBC00, 0x8000, 0x0000, 0x8001, 0x83FF},
+                                        {0x7E00, 0x3C00, 0x3800, 0x0001, 0xBC00, 0x8000, 0x0000, 0x3BFF}};
 constexpr Refine REFINES[] = {Refine::NONE, Refine::NONE_MMPOSE, Refine::QUARTER, Refine::QUARTER_MMPOSE,
                               Refine::DARK, Refine::DARK_UDP,    Refine::DARK_UDP_RTMLIB};
 
@@ -58,6 +62,11 @@ void test_peaks_of_all_lengths_at_all_levels() {
       for (float& v : values) v = random.next() % 50 == 0 ? NOT_A_NUMBER : std::floor(random.value() * 8) - 7;  // ties
       const Peak got = find_peak(values.data(), n), wanted = plain_peak(values);
       CHECK(got.index == wanted.index && got.value == wanted.value);
+      std::vector<std::uint16_t> halves(n);
+      for (std::uint16_t& half : halves) half = HALVES[n % 2][random.next() >> 8 & 7];
+      for (std::size_t i = 0; i < n; ++i) values[i] = float_from_half(halves[i]);
+      const Peak half_got = find_peak(halves.data(), n), half_wanted = plain_peak(values);
+      CHECK(half_got.index == half_wanted.index && half_got.value == half_wanted.value);
     }
     for (const float rest : {NOT_A_NUMBER, -INFINITE}) {
       std::vector<float> values(300, rest);
@@ -65,6 +74,34 @@ void test_peaks_of_all_lengths_at_all_levels() {
       values[299] = -3;
       CHECK(find_peak(values.data(), 300).index == 299 && find_peak(values.data(), 300).value == -3);
     }
+  }
+  set_simd_level(simd_best());
+}
+
+// Blurred maps and softmax scores of one level must be those of any other, to the last bit.
+void test_all_levels_give_the_same_bits() {
+  Random random{4};
+  std::vector<float> map(37 * 53), x(37 * 53);
+  for (float& v : map) v = random.value() - 0.5F;
+  for (float& v : x) v = 8 * random.value();
+  std::vector<float> first;
+  for (const Simd level : {Simd::scalar, Simd::neon, Simd::avx2, Simd::avx512}) {
+    if (!set_simd_level(level)) continue;
+    std::vector<float> all, blurred(map.size()), scratch;
+    for (const bool column : {false, true}) {
+      for (const Border border : {Border::ZERO, Border::REFLECT}) {
+        blur_map(map.data(), 37, 53, GaussianKernel(23), border, blurred.data(), scratch, column);
+        all.insert(all.end(), blurred.begin(), blurred.end());
+      }
+    }
+    Result result(1, 53);
+    SimccOptions options;
+    options.softmax = true;
+    options.gain_x = 3;
+    decode_simcc({x.data(), x.data(), 1, 53, 37, 37}, IDENTITY, options, result.view());
+    all.insert(all.end(), result.scores.begin(), result.scores.end());
+    if (first.empty()) first = all;
+    CHECK(all == first);
   }
   set_simd_level(simd_best());
 }
@@ -210,6 +247,7 @@ void test_coordinates() {
 
 int main() {
   test_peaks_of_all_lengths_at_all_levels();
+  test_all_levels_give_the_same_bits();
   test_patches_are_pieces_of_the_whole_blurred_map();
   test_peaks_anywhere_on_small_maps_are_refined_inside_the_buffer();
   test_nothing_is_not_found();

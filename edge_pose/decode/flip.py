@@ -22,7 +22,7 @@ def flip_heatmaps(maps: NDArray[Any], flip_indices: ArrayLike, *, shift: bool = 
     shift: move them right by one column, which aligns networks of the classic (not UDP) grid; column 0 keeps its own
     values. Raises ShapeError. Source: Sun et al. 2019.
     """
-    flipped = _swapped(maps, flip_indices, 4)[..., ::-1].copy()
+    flipped: F32 = _swapped(maps, flip_indices, 4)[..., ::-1].copy()
     if shift:
         flipped[..., 1:] = flipped[..., :-1].copy()
     return flipped

@@ -53,9 +53,11 @@ def decode_movenet_heads(
     A joint without a cell of min_score lies at its regressed place with score 0. out: arrays to write to.
     Raises ShapeError. Source: see kernels.decode_movenet_heads.
     """
-    heads = (np.ascontiguousarray(head, np.float32) for head in (center, regression, heatmaps, offsets))
     return kernels.decode_movenet_heads(
-        *heads,
+        np.ascontiguousarray(center, np.float32),
+        np.ascontiguousarray(regression, np.float32),
+        np.ascontiguousarray(heatmaps, np.float32),
+        np.ascontiguousarray(offsets, np.float32),
         frame_from_input,
         layout=layout,
         stride=stride,

@@ -27,8 +27,8 @@ class GaussianKernel {
 // The blurred values of the 5x5 cells round (x, y) of a map [h][w]; what lies outside the map is not meaningful.
 struct Patch {
   static constexpr int REACH = 2;
-  static constexpr int LANES = 8;  // a row is 5 values, computed 8 at a time
-  float values[5][LANES];
+  static constexpr int WIDTH = 8;  // a row is 5 values, computed 8 at a time
+  float values[5][WIDTH];
   float at(int dx, int dy) const { return values[REACH + dy][REACH + dx]; }
 };
 void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border, Patch& patch);

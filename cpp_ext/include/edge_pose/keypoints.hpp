@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace edge_pose {
 
@@ -29,5 +30,6 @@ struct Peak {
 // The first greatest of n values. NaN never wins; where no value is greater than -inf, {0, 0}.
 // The answer is the same at every level of simd.hpp.
 Peak find_peak(const float* values, std::size_t n);
+Peak find_peak(const std::uint16_t* halves, std::size_t n);  // IEEE half precision
 
 }  // namespace edge_pose
