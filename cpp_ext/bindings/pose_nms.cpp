@@ -196,7 +196,7 @@ constexpr const char* SOFT_OKS_NMS =
     R"(Soft suppression: (rows, lowered scores), (m,) int64 and (m,) float32, best first, at most max_det.
 
 Every chosen pose multiplies the scores of the rest by exp(-OKS^2 / threshold); then the best of those is chosen.
-Arguments as oks_nms. Ties keep the row that was ahead, NaN scores sort last. Raises ShapeError.
+Arguments as oks_nms. Ties choose the lower row, NaN scores come last. Raises ShapeError.
 Source: Bodla et al. 2017 with OKS for IoU; pinned by tests/golden/nms_box_oks.)";
 
 constexpr const char* NEARBY =

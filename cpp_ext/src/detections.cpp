@@ -79,18 +79,20 @@ Detections decode_dense_head(const HeadView& head, const HeadLayout& layout, con
   scan_dense_head(head, layout, options, found);
   Writer writer(head, layout, map, (layout.objectness ? 5U : 4U) + layout.classes);
   KeptBoxes kept(options.iou, 0.0F);
-  std::size_t index, seen = 0;
-  while (kept.size() < options.max_detections && seen++ < options.max_candidates && found.order.next(index)) {
-    const Candidate& c = found.items[index];
-    const float x = head_value(head, 0, c.row), y = head_value(head, 1, c.row);
-    const float half_w = head_value(head, 2, c.row) / 2, half_h = head_value(head, 3, c.row) / 2;
-    const Box box{x - half_w, y - half_h, x + half_w, y + half_h};
-    if (!std::isfinite(c.score) || !finite(box)) continue;
-    const auto label = static_cast<std::int32_t>(options.agnostic ? 0 : c.label);
-    if (kept.suppress(box, label) || !writer.joints_finite(c.row)) continue;
-    kept.keep(box, label);
-    writer.add(box, c.score, c.label, c.row);
-  }
+  with_simd([&]() __attribute__((always_inline)) {
+    std::size_t index, seen = 0;
+    while (kept.size() < options.max_detections && seen++ < options.max_candidates && found.order.next(index)) {
+      const Candidate& c = found.items[index];
+      const float x = head_value(head, 0, c.row), y = head_value(head, 1, c.row);
+      const float half_w = head_value(head, 2, c.row) / 2, half_h = head_value(head, 3, c.row) / 2;
+      const Box box{x - half_w, y - half_h, x + half_w, y + half_h};
+      if (!std::isfinite(c.score) || !finite(box)) continue;
+      const auto label = static_cast<std::int32_t>(options.agnostic ? 0 : c.label);
+      if (kept.suppress(box, label) || !writer.joints_finite(c.row)) continue;
+      kept.keep(box, label);
+      writer.add(box, c.score, c.label, c.row);
+    }
+  });
   return writer.take();
 }
 

@@ -1,90 +1,148 @@
 #include "detections_scan.hpp"
 
-#include <algorithm>
-#include <array>
+#include "vectors.hpp"
 
 namespace edge_pose {
 
 namespace {
 
-constexpr std::size_t BLOCK = 512;  // rows looked at together: their scores stay in the first cache level
-constexpr std::size_t STEP = 16;    // rows whose scores are compared with the threshold by one branch
-using Scores = std::array<float, BLOCK>;
+// How many scores of one channel are compared at a time, and with what.
+struct Singles {
+  using Value = float;
+  using Vector = F32x16;
+  using Mask = I32x16;
+  static float threshold(float confidence) { return confidence; }
+};
 
-// Scores of one channel for rows first..first+count; `scratch` is used unless they lie ready in memory.
-const float* channel_block(const HeadView& head, std::size_t channel, std::size_t first, std::size_t count,
-                           Scores& scratch) {
-  const std::size_t at = channel * head.channel_stride + first * head.row_stride;
-  if (head.type == ElementType::float32) {
-    const float* from = static_cast<const float*>(head.data) + at;
-    if (head.row_stride == 1) return from;
-    for (std::size_t i = 0; i < count; ++i) scratch[i] = from[i * head.row_stride];
-  } else {
-    const std::uint16_t* from = static_cast<const std::uint16_t*>(head.data) + at;
-    for (std::size_t i = 0; i < count; ++i) scratch[i] = float_from_half(from[i * head.row_stride]);
+// Positive halves sort as their bits do as integers, so they need no conversion to be compared.
+struct Halves {
+  using Value = std::int16_t;
+  using Vector = I16x32;
+  using Mask = I16x32;
+  static std::int16_t threshold(float confidence) {  // the largest half that is not above it
+    std::uint16_t low = 0, high = 0x7C00;
+    while (low + 1 < high) {
+      const auto middle = static_cast<std::uint16_t>((low + high) / 2);
+      (float_from_half(middle) <= confidence ? low : high) = middle;
+    }
+    return static_cast<std::int16_t>(low);
   }
-  return scratch.data();
-}
+};
 
 class Scan {
  public:
   Scan(const HeadView& head, const HeadLayout& layout, const Suppression& options, Candidates& found)
       : head_(head), layout_(layout), options_(options), found_(found), first_class_(layout.objectness ? 5 : 4) {}
 
-  void run() {
-    for (std::size_t first = 0; first < head_.rows; first += BLOCK) {
-      const std::size_t count = std::min(BLOCK, head_.rows - first);
-      const float* best = layout_.objectness ? channel_block(head_, 4, first, count, scratch_)
-                                             : best_class(first, count);
-      pick(best, first, count);
-    }
+  EDGE_POSE_INLINE void run() {
+    if (head_.row_stride != 1) return rows();
+    head_.type == ElementType::float32 ? tiles<Singles>() : tiles<Halves>();
   }
 
  private:
-  // The highest class score of every row of the block.
-  const float* best_class(std::size_t first, std::size_t count) {
-    const float* row = channel_block(head_, first_class_, first, count, scratch_);
-    if (layout_.classes == 1) return row;
-    std::copy(row, row + count, best_.begin());
-    for (std::size_t c = 1; c < layout_.classes; ++c) {
-      row = channel_block(head_, first_class_ + c, first, count, scratch_);
-      for (std::size_t i = 0; i < count; ++i) best_[i] = row[i] > best_[i] ? row[i] : best_[i];
-    }
-    return best_.data();
-  }
+  static constexpr std::size_t TILE = 64;  // rows: four cache lines of float32 of every channel
 
-  void pick(const float* scores, std::size_t first, std::size_t count) {
-    const float threshold = options_.confidence;
-    std::size_t i = 0;
-    for (; i + STEP <= count; i += STEP) {
-      std::int32_t any = 0;
-      for (std::size_t j = 0; j < STEP; ++j) any |= static_cast<std::int32_t>(scores[i + j] > threshold);
-      if (any == 0) continue;
-      for (std::size_t j = i; j < i + STEP; ++j) {
-        if (scores[j] > threshold) add(first + j);
+  // Channels one after the other: read every score once, in runs of TILE, and look closer only where one is high.
+  template <typename Kind>
+  EDGE_POSE_INLINE void tiles() {
+    using Vector = typename Kind::Vector;
+    constexpr std::size_t WIDTH = sizeof(Vector) / sizeof(typename Kind::Value), VECTORS = TILE / WIDTH;
+    const auto* data = static_cast<const typename Kind::Value*>(head_.data);
+    const auto threshold = Kind::threshold(options_.confidence);
+    // Objectness is never below a score that passes, as it must pass, too.
+    const std::size_t channels = layout_.objectness ? 1 : layout_.classes;
+    std::size_t row = 0;
+    for (; row + TILE <= head_.rows; row += TILE) {
+      typename Kind::Mask hit[VECTORS] = {};
+      for (std::size_t c = 4; c < 4 + channels; ++c) {
+        const auto* from = data + c * head_.channel_stride + row;
+        for (std::size_t v = 0; v < VECTORS; ++v) {
+          Vector scores;
+          load(scores, from + v * WIDTH);
+          hit[v] |= scores > threshold;
+        }
+      }
+      for (std::size_t v = 0; v < VECTORS; ++v) {
+        if (any(hit[v])) look(row + v * WIDTH, hit[v]);
       }
     }
-    for (; i < count; ++i) {
-      if (scores[i] > threshold) add(first + i);
+    for (; row < head_.rows; ++row) add(row);
+  }
+
+  EDGE_POSE_INLINE void look(std::size_t row, const I16x32& hit) {
+    for (std::size_t i = 0; i < 32; ++i) {
+      if (hit[i] != 0) add(row + i);
+    }
+  }
+
+  // The best class of sixteen rows at once, unless each row needs more than that.
+  EDGE_POSE_INLINE void look(std::size_t row, const I32x16& hit) {
+    F32x16 best = {};
+    I32x16 label = {}, bad = {};
+    if (!layout_.objectness && !options_.multi_label) {
+      const float* from = static_cast<const float*>(head_.data) + 4 * head_.channel_stride + row;
+      load(best, from);
+      bad = best != best;
+      for (std::size_t c = 1; c < layout_.classes; ++c) {
+        F32x16 scores;
+        load(scores, from + c * head_.channel_stride);
+        const I32x16 better = scores > best;
+        best = better ? scores : best;
+        label = better ? I32x16{} + static_cast<std::int32_t>(c) : label;
+        bad |= scores != scores;
+      }
+    }
+    for (std::size_t i = 0; i < 16; ++i) {
+      if (hit[i] == 0) continue;
+      if (layout_.objectness || options_.multi_label) {
+        add(row + i);
+      } else if (bad[i] == 0) {
+        push(row + i, static_cast<std::size_t>(label[i]), best[i]);
+      }
+    }
+  }
+
+  // Rows one after the other.
+  EDGE_POSE_INLINE void rows() {
+    const bool wide = head_.type == ElementType::float32 && !layout_.objectness && layout_.classes >= 16;
+    for (std::size_t row = 0; row < head_.rows; ++row) {
+      if (wide) {
+        const float* from = static_cast<const float*>(head_.data) + row * head_.row_stride + 4;
+        I32x16 hit = {};
+        F32x16 scores;
+        for (std::size_t c = 0; c + 16 <= layout_.classes; c += 16) {
+          load(scores, from + c);
+          hit |= scores > options_.confidence;
+        }
+        load(scores, from + layout_.classes - 16);  // the last ones, some of them again
+        hit |= scores > options_.confidence;
+        if (!any(hit)) continue;
+      }
+      add(row);
     }
   }
 
   // The row may hold something: look at its classes one by one, in float32 as the network would.
   void add(std::size_t row) {
     const float objectness = layout_.objectness ? head_value(head_, 4, row) : 1.0F;
+    if (layout_.objectness && !(objectness > options_.confidence)) return;
     std::size_t best = 0;
-    float best_score = 0;
-    for (std::size_t c = 0; c < layout_.classes; ++c) {
+    float best_score = objectness * head_value(head_, first_class_, row);
+    bool good = best_score == best_score;
+    for (std::size_t c = 1; c < layout_.classes; ++c) {
       const float score = objectness * head_value(head_, first_class_ + c, row);
-      if (score != score) return;  // a row with a NaN is no detection
-      if (options_.multi_label) {
-        if (score > options_.confidence) push(row, c, score);
-      } else if (c == 0 || score > best_score) {
+      good &= score == score;
+      if (score > best_score) {
         best = c;
         best_score = score;
       }
     }
-    if (!options_.multi_label && best_score > options_.confidence) push(row, best, best_score);
+    if (!good || !(best_score > options_.confidence)) return;  // a row with a NaN is no detection
+    if (!options_.multi_label) return push(row, best, best_score);
+    for (std::size_t c = 0; c < layout_.classes; ++c) {
+      const float score = objectness * head_value(head_, first_class_ + c, row);
+      if (score > options_.confidence) push(row, c, score);
+    }
   }
 
   void push(std::size_t row, std::size_t label, float score) {
@@ -98,13 +156,13 @@ class Scan {
   const Suppression& options_;
   Candidates& found_;
   std::size_t first_class_;
-  Scores scratch_{}, best_{};
 };
 
 }  // namespace
 
 void scan_dense_head(const HeadView& head, const HeadLayout& layout, const Suppression& options, Candidates& found) {
-  Scan(head, layout, options, found).run();
+  Scan scan(head, layout, options, found);
+  with_simd([&]() __attribute__((always_inline)) { scan.run(); });
 }
 
 }  // namespace edge_pose

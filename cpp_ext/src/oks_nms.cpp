@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "best_first.hpp"
 #include "edge_pose/oks.hpp"
-#include "oks_pair.hpp"
+#include "oks_fast.hpp"
 
 namespace edge_pose {
 
@@ -37,39 +38,64 @@ double diagonal(const float* xy, std::size_t joints) {
 
 std::vector<std::int64_t> oks_nms(const PosesView& poses, const float* scores, const OksOptions& options,
                                   double threshold) {
-  const OksPair oks(poses, poses, options);
-  std::vector<std::size_t> left = sorted(scores, poses.n);
+  const std::vector<std::size_t> order = sorted(scores, poses.n);
+  OksFast oks(poses, options, order);
+  Extents& extents = oks.extents();
+  std::vector<char> gone(poses.n, 0);
   std::vector<std::int64_t> kept;
-  while (!left.empty()) {
-    const std::size_t best = left.front();
-    kept.push_back(static_cast<std::int64_t>(best));
-    left.erase(std::remove_if(left.begin() + 1, left.end(), [&](std::size_t j) { return oks(best, j) > threshold; }),
-               left.end());
-    left.erase(left.begin());
-  }
+  with_simd([&]() __attribute__((always_inline)) {
+    const float slope = oks.slope(threshold);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      if (gone[i] != 0) continue;
+      kept.push_back(static_cast<std::int64_t>(order[i]));
+      extents.for_near(i, i + 1, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
+        if (!oks.above(i, j, threshold)) return;
+        gone[j] = 1;
+        extents.remove(j);
+      });
+    }
+  });
   return kept;
 }
 
 Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOptions& options, double threshold,
                       std::size_t max_poses) {
-  const OksPair oks(poses, poses, options);
-  std::vector<std::size_t> left = sorted(scores, poses.n);
-  std::vector<double> score(scores, scores + poses.n);
+  const std::size_t n = poses.n, most = std::min(n, max_poses);
+  std::vector<std::size_t> rows(n);
+  std::iota(rows.begin(), rows.end(), std::size_t{0});
+  OksFast oks(poses, options, rows);
+  Extents& extents = oks.extents();
+  std::vector<double> score(scores, scores + n);
+  std::vector<char> chosen(n, 0);
+  // A similarity below this leaves a score as it is: exp(-x) is 1 in float64 for every x < 2^-54.
+  const double least = 7e-9 * std::sqrt(std::min(threshold, 1.0));
   Rescored result;
-  while (!left.empty() && result.kept.size() < max_poses) {
-    const std::size_t best = left.front();
-    left.erase(left.begin());
-    result.kept.push_back(static_cast<std::int64_t>(best));
-    result.scores.push_back(static_cast<float>(score[best]));
-    for (const std::size_t j : left) {
-      const double overlap = oks(best, j);
-      score[j] *= std::exp(-overlap * overlap / threshold);
+  with_simd([&]() __attribute__((always_inline)) {
+    const float slope = oks.slope(least);
+    for (std::size_t round = 0; round < most; ++round) {
+      std::size_t best = n;
+      for (std::size_t j = 0; j < n; ++j) {
+        if (chosen[j] != 0) continue;
+        if (best == n || score[j] > score[best] || (score[best] != score[best] && score[j] == score[j])) best = j;
+      }
+      chosen[best] = 1;
+      result.kept.push_back(static_cast<std::int64_t>(best));
+      result.scores.push_back(static_cast<float>(score[best]));
+      extents.for_near(best, 0, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
+        if (chosen[j] != 0) return;
+        if (oks.finite(best, j)) {
+          const double overlap = static_cast<double>(oks(best, j, 0.0F)), x = overlap * overlap / threshold;
+          if (x < 1e-3) {  // its error of 1e-4 changes the score by less than float32 can say; and so the series' rest
+            score[j] *= 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4)));
+            return;
+          }
+        }
+        const double overlap = oks.exact(best, j);
+        score[j] *= std::exp(-overlap * overlap / threshold);
+      });
+      extents.remove(best);
     }
-    // NaN last; equals stay in the order they had.
-    std::stable_sort(left.begin(), left.end(), [&](std::size_t a, std::size_t b) {
-      return score[a] > score[b] || (score[a] == score[a] && score[b] != score[b]);
-    });
-  }
+  });
   return result;
 }
 

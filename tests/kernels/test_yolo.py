@@ -134,14 +134,15 @@ def test_refusals_say_the_mend(arguments, text):
         decode_yolo(**(good | arguments))
 
 
-def random_head(seed, anchors, classes, channels):
+def random_head(seed, anchors, classes, channels, objectness):
     """Rows that overlap a lot, with exact ties and some NaN."""
     rng = np.random.default_rng(seed)
     pred = rng.uniform(-5, 100, (channels, anchors)).astype(np.float32)
     pred[:4] = rng.integers(1, 40, (4, anchors))
-    pred[4:channels] = np.where(rng.random((channels - 4, anchors)) < 0.02, np.nan, pred[4:])
-    first = channels - classes if channels < 10 else 4
+    first = 5 if objectness else 4
+    pred[4] = rng.random(anchors)
     pred[first : first + classes] = rng.integers(0, 12, (classes, anchors)) / 12
+    pred[rng.random(pred.shape) < 0.01] = np.nan
     return pred
 
 
@@ -168,9 +169,7 @@ def test_equals_the_twin(
     seed, anchors, classes, keypoints, values, objectness, agnostic, multi_label, keep, conf, iou, max_det, matrix, hw,
     transposed, half,
 ):  # fmt: skip
-    pred = random_head(seed, anchors, classes, 4 + objectness + classes + keypoints * values)
-    if objectness:
-        pred[4] = np.random.default_rng(seed).random(anchors)
+    pred = random_head(seed, anchors, classes, 4 + objectness + classes + keypoints * values, objectness)
     pred = pred.astype(np.float16 if half else np.float32)
     arguments = {
         "pred": np.ascontiguousarray(pred.T) if transposed else pred, "classes": classes, "keypoints": keypoints,

@@ -89,7 +89,7 @@ def soft_oks_nms(
         kept.append(best)
         values.append(score[best])
         score[order] *= np.exp(-(oks[best, order] ** 2) / threshold)
-        order = order[best_first(score[order])]
+        order = order[np.lexsort((order, -score[order], np.isnan(score[order])))]
     return np.array(kept, np.int64), np.array(values, np.float32)
 
 

@@ -42,7 +42,7 @@ struct Rescored {
 };
 
 // Nobody goes: every chosen pose multiplies the scores of the others by exp(-OKS^2 / threshold), and the best of those
-// is next, until max_poses are chosen.
+// is next, until max_poses are chosen. Ties choose the lower index; NaN scores come last.
 Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOptions& options, double threshold,
                       std::size_t max_poses);
 
