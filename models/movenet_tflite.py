@@ -150,7 +150,7 @@ class Walk:
         for op in self.model.operators[head.index + 1 :]:
             if not op.inputs or op.inputs[0] not in reached:
                 continue
-            if op.kind == Kind.GATHER_ND:
+            if op.kind == Kind.GATHER_ND and len(op.inputs) == 2:
                 found |= {above.index for above, _ in self.climb(op.inputs[1])}
             else:
                 reached |= set(op.outputs)

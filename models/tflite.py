@@ -90,9 +90,10 @@ class TfliteModel:
         if self.tensors[index].stored is not None:
             return self.tensors[index].values()
         producer = self.producers.get(index)
-        if producer is None or producer.kind != Kind.DEQUANTIZE or self.tensors[producer.inputs[0]].stored is None:
+        if producer is None or producer.kind != Kind.DEQUANTIZE or len(producer.inputs) != 1:
             return None
-        return self.tensors[producer.inputs[0]].values()
+        source = self.tensors[producer.inputs[0]]
+        return None if source.stored is None else source.values()
 
 
 def read_tflite(path: Path) -> TfliteModel:
