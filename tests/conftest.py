@@ -63,3 +63,9 @@ def asset() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the cache of whoever runs it."""
+    os.environ["EDGE_POSE_CACHE"] = str(tmp_path_factory.mktemp("cache"))

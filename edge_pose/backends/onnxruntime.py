@@ -48,6 +48,8 @@ class OnnxRuntime:
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the network; see Backend.run."""
+        if self._session is None:
+            raise BackendError("this model has been closed: load it again")
         try:
             outputs: list[NDArray[Any]] = self._session.run(None, {self._input_name: batch})
         except Exception as err:  # as above

@@ -96,6 +96,7 @@ class Network:
     def __init__(self, spec: ModelSpec, backend: Backend, rows: int = 1) -> None:
         self.spec, self.backend, self.timings = spec, backend, Timings()
         self.rows = self._check_input(rows)
+        self._fixed = backend.inputs[0].shape[0] is not None
         hw, planar = spec.input.hw, spec.input.layout == "NCHW"
         shape = (self.rows, 3, *hw) if planar else (self.rows, *hw, 3)
         self._buffer = np.zeros(shape, spec.input.dtype)
@@ -154,8 +155,12 @@ class Network:
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the network on what was fitted; outputs in the order that the specification names, if it does."""
+        rows = len(batch)
         with self.timings.stage("network"):
-            outputs = self.backend.run(batch)
+            # A file with a fixed number of rows gets them all; what is left in the others is nobody's.
+            outputs = self.backend.run(self._buffer if self._fixed else batch)
+        if self._fixed and rows < len(self._buffer):
+            outputs = [values[:rows] for values in outputs]
         if not self.spec.outputs:
             return outputs
         by_name = {info.name: values for info, values in zip(self.backend.outputs, outputs, strict=True)}
