@@ -96,6 +96,8 @@ struct RowTaps<0> {
   }
 };
 
+inline __m512i rounded(__m512 value) { return _mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_set1_ps(0.5F))); }
+
 template <Element kElement>
 inline void store16(char* at, __m512 value, __mmask16 mask) {
   if constexpr (kElement == Element::f32) {
@@ -103,7 +105,7 @@ inline void store16(char* at, __m512 value, __mmask16 mask) {
   } else if constexpr (kElement == Element::f16) {
     _mm256_mask_storeu_epi16(at, mask, _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   } else {
-    _mm_mask_storeu_epi8(at, mask, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_set1_ps(0.5F)))));
+    _mm_mask_storeu_epi8(at, mask, _mm512_cvtepi32_epi8(rounded(value)));
   }
 }
 
@@ -124,6 +126,19 @@ constexpr Interleaving make_interleaving() {
 }
 
 alignas(64) constexpr Interleaving INTERLEAVING = make_interleaving();
+
+// The low three bytes of sixteen 32-bit lanes, one pixel after the other.
+struct Squeeze {
+  std::uint8_t byte[64];
+};
+
+constexpr Squeeze make_squeeze() {
+  Squeeze result{};
+  for (int at = 0; at < 48; ++at) result.byte[at] = static_cast<std::uint8_t>(at / 3 * 4 + at % 3);
+  return result;
+}
+
+alignas(64) constexpr Squeeze SQUEEZE = make_squeeze();
 
 // Writes sixteen pixels at a time to where a Target says.
 template <Element kElement, bool kPlanar>
@@ -155,6 +170,11 @@ struct Writer {
       const std::uint64_t mask = count >= 16 ? ~0ULL : (1ULL << (3 * count)) - 1;
       const __m512 first = swapped ? value[2] : value[0], last = swapped ? value[0] : value[2];
       char* out = (swapped ? plane[2] : plane[0]) + 3 * SIZE * static_cast<std::size_t>(at);
+      if constexpr (kElement == Element::u8) {
+        const __m512i upper = _mm512_or_si512(_mm512_slli_epi32(rounded(last), 16), _mm512_slli_epi32(rounded(value[1]), 8));
+        const __m512i bytes = _mm512_permutexvar_epi8(_mm512_load_si512(SQUEEZE.byte), _mm512_or_si512(upper, rounded(first)));
+        return _mm512_mask_storeu_epi8(out, mask & 0xFFFFFFFFFFFFULL, bytes);
+      }
       for (int part = 0; part < 3; ++part) {
         const __m512 two = _mm512_permutex2var_ps(first, _mm512_load_si512(INTERLEAVING.two[part]), value[1]);
         const __m512 three = _mm512_permutex2var_ps(two, _mm512_load_si512(INTERLEAVING.three[part]), last);
