@@ -20,7 +20,7 @@ bool runs_here(Simd level) noexcept {
 #endif
 #if defined(__x86_64__)
     case Simd::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && has_f16c();
     case Simd::avx512:
       return runs_here(Simd::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
