@@ -16,6 +16,7 @@ from edge_pose.models.flatbuffer import Table
 MAGIC = b"TFL3"  # at byte 4
 # TensorType of the schema; strings, 4-bit integers, complex numbers and resources are no weights.
 DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "<u1", 4: "<i8", 6: "|b1", 7: "<i2", 9: "<i1", 10: "<f8"}
+MAX_SCALE = 1e9
 
 
 class Kind(IntEnum):
@@ -132,6 +133,8 @@ def read_tensor(table: Table, buffers: list[Table]) -> Tensor:
     scale = rule.array(2, "<f4") if rule else np.empty(0, np.float32)
     zero = rule.array(3, "<i8") if rule else np.empty(0, np.int64)
     axis = rule.number(6, "i") if rule else 0
+    if not (np.isfinite(scale) & (scale >= 0) & (scale < MAX_SCALE)).all():
+        raise CheckpointError(f"tensor {name!r} has a scale that is no number from 0 to {MAX_SCALE:g}")
     if scale.size and stored is not None:
         per_channel = 0 <= axis < len(shape) and shape[axis] == scale.size
         if zero.size != scale.size or (scale.size > 1 and not per_channel):
