@@ -43,15 +43,13 @@ def main() -> None:
         pose(image)
         times.append((time.perf_counter() - start) * 1e3)
     with open_sinks(
-        json_path=options.output / "poses.jsonl", video_path=options.output / "poses.png", stills=True
+        json_path=options.output / "poses.jsonl", video_path=options.output / "poses.png", stills=True, count=1
     ) as sinks:
         sinks.write(ep.Frame(image, 0.0, 0, str(path)), poses, {"total": times[-1]})
     print(f"{name} on {path.name} ({image.shape[1]} x {image.shape[0]}): {len(poses)} person(s)")
     for person in poses:
-        seen = sum(person.scores > 0.3)
-        print(
-            f"  score {person.box_score:.2f}, {seen} of {len(person.scores)} joints seen, nose at {person.xy[0].round(1)}"
-        )
+        seen, joints = sum(person.scores > 0.3), len(person.scores)
+        print(f"  score {person.box_score:.2f}, {seen} of {joints} joints seen, nose at {person.xy[0].round(1)}")
     print(f"latency: median {statistics.median(times):.1f} ms, slowest of {len(times)} {max(times):.1f} ms")
     print(f"written: {options.output / 'poses.png'}, {options.output / 'poses.jsonl'}")
 

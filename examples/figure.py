@@ -6,6 +6,7 @@ python examples/figure.py figure.png
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -29,8 +30,8 @@ def draw(width: int = 480, height: int = 640) -> np.ndarray:
         limb(image, [side["hip"], side["knee"], ankle], [34, 28, 20], TROUSERS)
         shoe = (ankle[0] + (14 if side is LEFT else -14), ankle[1] + 16)
         cv2.ellipse(image, shoe, (30, 13), 0, 0, 360, SHOES, -1, cv2.LINE_AA)
-    torso = np.array([LEFT["shoulder"], LEFT["hip"], RIGHT["hip"], RIGHT["shoulder"]])
-    torso = torso + [[12, -8], [14, 12], [-14, 12], [-12, -8]]
+    corners = np.array([LEFT["shoulder"], LEFT["hip"], RIGHT["hip"], RIGHT["shoulder"]])
+    torso = corners + np.array([[12, -8], [14, 12], [-14, 12], [-12, -8]])
     cv2.fillPoly(image, [torso], SHIRT, cv2.LINE_AA)
     for side in (LEFT, RIGHT):
         cv2.circle(image, side["shoulder"], 24, SHIRT, -1, cv2.LINE_AA)
@@ -59,7 +60,7 @@ def background(width: int, height: int) -> np.ndarray:
 
 def limb(image: np.ndarray, joints: list[tuple[int, int]], radii: list[int], colour: tuple[int, int, int]) -> None:
     """A tapering tube through the joints."""
-    for (a, b), (ra, rb) in zip(zip(joints, joints[1:]), zip(radii, radii[1:])):
+    for (a, b), (ra, rb) in zip(pairwise(joints), pairwise(radii), strict=True):
         for t in np.linspace(0, 1, 40):
             middle = (round(a[0] + (b[0] - a[0]) * t), round(a[1] + (b[1] - a[1]) * t))
             cv2.circle(image, middle, round(ra + (rb - ra) * t), colour, -1, cv2.LINE_AA)
