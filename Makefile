@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+export PATH := $(abspath $(BIN)):$(PATH)
 # torch is for exporting and its tests only. Another build (a CPU one, a Jetson wheel): make test TORCH=path-or-name
 TORCH ?= torch==2.13.0
 OUT ?= out
-CORE := $(wildcard cpp_ext/*/*.cpp cpp_ext/*/*.hpp cpp_ext/include/edge_pose/*.hpp) CMakeLists.txt setup.py pyproject.toml
+CORE := $(wildcard cpp_ext/include/*/* cpp_ext/src/* cpp_ext/bindings/* cpp_ext/cuda/*) CMakeLists.txt setup.py pyproject.toml
 
 .PHONY: help setup test test-all test-cpp test-sanitize lint demo bench clean
 
@@ -16,18 +17,22 @@ help:
 	@echo "make lint           formatting, style and types"
 	@echo "make bench          the kernels beside what one would write by hand"
 
-# The environment of a user: the package and what it needs to run.
-$(BIN)/edge-pose: $(CORE)
+$(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+
+# The environment of a user: the package and what it needs to run.
+$(BIN)/edge-pose: $(CORE) | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-# On top of it, what the tests and the exporter need.
-$(VENV)/.test: $(BIN)/edge-pose
-	$(BIN)/pip install --quiet $(TORCH)
-	$(BIN)/pip install --quiet --editable ".[test,export]"
-	touch $@
+# The environment of a developer: also what builds, tests and exports. What builds stays installed here, and so does
+# the build folder, so that an edit of one C++ file compiles that file.
+BUILD := $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr , ' ')
+$(VENV)/.test: $(CORE) | $(BIN)/pip
+	$(BIN)/pip install --quiet $(BUILD) $(TORCH)
+	$(BIN)/pip install --quiet --no-build-isolation --editable ".[test,export]"
+	touch $(BIN)/edge-pose $@
 
 setup: $(VENV)/.test
 

@@ -4,8 +4,10 @@ All metadata is in pyproject.toml.
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -18,25 +20,35 @@ class CMakeBuild(build_ext):
     """Configure, build and install the CMake project into the folder setuptools asks for."""
 
     def build_extension(self, ext: Extension) -> None:
+        """Put the compiled core where setuptools looks for it."""
         import pybind11
 
         prefix = Path(self.get_ext_fullpath(ext.name)).resolve().parents[1]
-        tag = f"{'debug' if self.debug else 'release'}-{sys.implementation.cache_tag}"
-        build = Path("build", tag)
+        kind = "Debug" if self.debug else "Release"
+        build = Path("build", f"{sys.implementation.cache_tag}-{kind.lower()}")
         settings = {
-            "CMAKE_BUILD_TYPE": "Debug" if self.debug else "Release",
+            "CMAKE_BUILD_TYPE": kind,
+            "CMAKE_MAKE_PROGRAM": tool("ninja"),  # pip builds in a new environment each time: never a remembered path
             "Python_EXECUTABLE": sys.executable,
             "pybind11_DIR": pybind11.get_cmake_dir(),
             "EDGE_POSE_CUDA": os.environ.get("EDGE_POSE_CUDA", "AUTO"),
         }
-        run_cmake("-S", ".", "-B", build, *(f"-D{key}={value}" for key, value in settings.items()))
-        run_cmake("--build", build, "--parallel")
+        run_cmake("-S", ".", "-B", build, "-G", "Ninja", *(f"-D{key}={value}" for key, value in settings.items()))
+        run_cmake("--build", build)
         run_cmake("--install", build, "--prefix", prefix, "--component", "python")
 
 
 def run_cmake(*arguments: object) -> None:
-    """Run cmake as this interpreter's package where there is one, else from PATH."""
-    subprocess.run(["cmake", *map(str, arguments)], check=True)
+    """Run cmake and let it speak."""
+    subprocess.run([tool("cmake"), *map(str, arguments)], check=True)
+
+
+def tool(name: str) -> str:
+    """Path of a program of this interpreter's environment, else of PATH."""
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is needed to build the compiled core; run: pip install {name}")
+    return found
 
 
 def packages() -> list[str]:

@@ -25,7 +25,9 @@ try:
         warp_affine,
     )
 except ImportError as err:
-    raise ImportError("the compiled core is missing: run `pip install -e .`") from err
+    absent = isinstance(err, ModuleNotFoundError) and err.name == "edge_pose._core"
+    what = "is missing" if absent else f"does not load ({err})"
+    raise ImportError(f"the compiled core {what}: run `pip install -e .`") from err
 
 __all__ = [
     "coco_oks",
