@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from edge_pose.errors import MissingDependencyError, SourceError
-from edge_pose.frames import Image
 from edge_pose.poses import Boxes
 
 PERSON = 1  # COCO's category id
@@ -65,9 +64,12 @@ class Annotations:
         values = read_json(file)
         if not isinstance(values, dict) or not {"images", "annotations"} <= values.keys():
             raise SourceError(f"{file} is no COCO annotation file: it must have 'images' and 'annotations'")
-        values["annotations"] = [_complete(a) for a in values["annotations"] if a.get("category_id") == PERSON]
-        values["categories"] = [{"id": PERSON, "name": "person"}]
-        self.photos = [Photo(int(i["id"]), _locate(folder, i["file_name"])) for i in values["images"]]
+        try:
+            people = [_complete(a) for a in values["annotations"] if a["category_id"] == PERSON]
+            self.photos = [Photo(int(i["id"]), _locate(folder, i["file_name"])) for i in values["images"]]
+        except (TypeError, KeyError, ValueError) as err:
+            raise SourceError(f"{file} is no COCO annotation file: {err!r}") from err
+        values |= {"annotations": people, "categories": [{"id": PERSON, "name": "person"}]}
         absent = [photo.path.name for photo in self.photos if not photo.path.is_file()]
         if not self.photos or len(absent) == len(self.photos):
             raise SourceError(f"none of the {len(self.photos)} images of {file} is in {folder}")
@@ -138,16 +140,6 @@ def boxes_from_file(file: Path, photos: list[Photo]) -> dict[int, Boxes]:
         raise SourceError(f"{file} is no COCO detection file: a list of image_id, bbox and score ({err!r})") from err
     arrays = {key: np.array(value, np.float32).reshape(-1, 5) for key, value in rows.items()}
     return {key: Boxes(array[:, :4], array[:, 4]) for key, array in arrays.items()}
-
-
-def read_image(path: Path) -> Image:
-    """Read a photo as (H, W, 3) uint8 BGR. Raises SourceError."""
-    import cv2
-
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceError(f"{path} is no image that OpenCV can decode")
-    return image  # type: ignore[return-value]
 
 
 def read_json(file: Path) -> Any:

@@ -31,6 +31,7 @@ ALLOWED = {
     ("skeleton", "errors"),
     ("opencv", "errors"),
     ("frames", "errors"),
+    ("download", "transfer"),  # one file over HTTP, in two
 }
 HEAVY = {"torch", "torchvision"}
 LAZY = {"cv2", "onnxruntime", "tensorrt", "torch", "onnx", "rich", "typer", "pycocotools", "supervision", "tomli_w"}

@@ -81,7 +81,7 @@ def _predictor(
     from edge_pose.estimators.load import MICRO_BATCH, open_network
     from edge_pose.estimators.onestage import Limits, OneStage, YoloDetector
     from edge_pose.estimators.topdown import PoseFromBoxes
-    from edge_pose.evaluate import read_image
+    from edge_pose.sources import read_image
 
     network = open_network(model, spec=spec, rows=MICRO_BATCH, **options)
     task, limits = network.spec.task, Limits(confidence, IOU)
@@ -110,7 +110,8 @@ def _boxes(
 ) -> Callable[[Photo], Boxes]:
     """Return what says where people are in a photo."""
     from edge_pose.estimators.load import load_detector
-    from edge_pose.evaluate import boxes_from_file, read_image
+    from edge_pose.evaluate import boxes_from_file
+    from edge_pose.sources import read_image
 
     if boxes == "detector":
         if detector is None:
