@@ -86,7 +86,8 @@ class Annotations:
             if annotation["num_keypoints"] > 0 and not annotation["iscrowd"] and annotation["image_id"] in rows:
                 x, y, width, height = annotation["bbox"]
                 rows[annotation["image_id"]].append([x, y, x + width, y + height])
-        return {key: Boxes(np.array(value).reshape(-1, 4), np.ones(len(value))) for key, value in rows.items()}
+        arrays = {key: np.array(value, np.float32).reshape(-1, 4) for key, value in rows.items()}
+        return {key: Boxes(array, np.ones(len(array), np.float32)) for key, array in arrays.items()}
 
     def score(self, results: Results, kind: str) -> dict[str, float]:
         """Return COCO's metrics of these results; kind is "keypoints" or "bbox"."""

@@ -146,7 +146,7 @@ def crops(
     authors define it. Sources: Xiao et al. 2018; Huang et al. 2020; pinned by decode_leoxiaobin, decode_mmpose.
     """
     size = np.asarray(size_px, np.float64).reshape(-1, 2)
-    center = np.asarray(center_xy, np.float64).reshape(-1, 2) + size * shift
+    center = np.asarray(center_xy, np.float64).reshape(-1, 2) + size * np.asarray(shift, np.float64)
     angle = np.broadcast_to(np.deg2rad(rotation_deg) * (-1.0 if udp else 1.0), len(size))
     output = np.array([input_hw[1], input_hw[0]], np.float64)
     middle = (output - 1 if udp else output) / 2

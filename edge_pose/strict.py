@@ -21,9 +21,10 @@ def toml_values(text: str) -> dict[str, Any]:
     except ModuleNotFoundError:  # Python 3.10
         import tomli as tomllib
     try:
-        return tomllib.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as err:
         raise SpecError(f"no valid TOML: {err}") from err
+    return values
 
 
 def nearest(name: str, known: Iterable[object]) -> str:

@@ -101,7 +101,7 @@ class Network:
         shape = (self.rows, 3, *hw) if planar else (self.rows, *hw, 3)
         self._buffer = np.zeros(shape, spec.input.dtype)
         mean, std = np.array(spec.input.mean, np.float64), np.array(spec.input.std, np.float64)
-        self._values = {
+        self._values: dict[str, Any] = {
             "scale": tuple((1 / std).tolist()),
             "bias": tuple((-mean / std).tolist()),
             "swap_rb": spec.input.color == "RGB",
@@ -128,7 +128,7 @@ class Network:
         with self.timings.stage("preprocess"):
             if spec.transform == "letterbox":
                 box = geometry.letterbox(frame_hw, spec.input.hw)
-                place = {"resized_hw": box.resized_hw, "offset_tl": box.offset_tl, "fill": GREY}
+                place: dict[str, Any] = {"resized_hw": box.resized_hw, "offset_tl": box.offset_tl, "fill": GREY}
                 kernels.letterbox(image, batch, **place, **self._values)
                 return batch, box.affine
             if spec.transform == "stretch":

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_pose.decode.heatmap import decode_heatmap, decode_udp_offset
+from edge_pose.decode.heatmap import Grid, decode_heatmap, decode_udp_offset
 from edge_pose.decode.movenet import decode_movenet, decode_movenet_heads
 from edge_pose.decode.regression import decode_regression
 from edge_pose.decode.simcc import decode_simcc
@@ -35,16 +35,19 @@ def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
         if how.offsets:
             xy, scores = decode_udp_offset(outputs[0], home, input_hw=hw, blur=how.blur)
         else:
-            grid = "udp" if spec.transform == "udp" else "classic"
+            grid: Grid = "udp" if spec.transform == "udp" else "classic"
             xy, scores = decode_heatmap(outputs[0], home, input_hw=hw, grid=grid, refine=how.refine, blur=how.blur)
     elif isinstance(how, SimccDecode):
-        xy, scores = decode_simcc(*outputs[:2], home, split_ratio=how.split_ratio, score=how.score, softmax=how.softmax)
+        xy, scores = decode_simcc(
+            outputs[0], outputs[1], home, split_ratio=how.split_ratio, score=how.score, softmax=how.softmax
+        )
     elif isinstance(how, RegressionDecode):
         sigma = outputs[1] if how.sigma else None
         xy, scores = decode_regression(outputs[0], home, input_hw=hw, sigma=sigma, origin=how.origin)
     elif isinstance(how, MovenetDecode):
         if how.heads:
-            xy, scores = decode_movenet_heads(*outputs[:4], home, layout=how.layout)
+            center, regression, heatmaps, offsets = outputs[:4]
+            xy, scores = decode_movenet_heads(center, regression, heatmaps, offsets, home, layout=how.layout)
         else:
             xy, scores = decode_movenet(outputs[0], home, input_hw=hw)
     else:

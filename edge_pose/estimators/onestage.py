@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from edge_pose.decode import yolo
 from edge_pose.errors import SpecError
@@ -40,7 +41,7 @@ class _Yolo:
         decode = network.spec.decode
         assert isinstance(decode, YoloDecode)  # load() checked task and family
         self.network = network
-        self.options = {
+        self.options: dict[str, Any] = {
             "classes": decode.classes,
             "keypoints": joints,
             "conf": decode.confidence if limits.confidence is None else limits.confidence,
