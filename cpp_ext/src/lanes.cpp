@@ -2,6 +2,8 @@
 #include "lanes.hpp"
 
 #include "edge_pose/simd.hpp"
+
+#define EDGE_POSE_VECTOR_BYTES 16
 #include "lanes_loops.hpp"
 
 namespace edge_pose {

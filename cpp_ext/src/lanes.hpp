@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace edge_pose {
 
@@ -23,8 +24,12 @@ constexpr int MAX_RADIUS = 63;
 
 constexpr std::size_t padded_width(std::size_t w) { return (w + LANES - 1) / LANES * LANES; }
 
+// A row with its padding, and room for what its last block reads beyond.
+constexpr std::size_t blur_row_size(std::size_t w, std::size_t radius) { return padded_width(padded_width(w) + 2 * radius + LANES); }
+
+// Every row summed and padded, a row of zeros, a row of results; LANES more to begin at a cache line.
 constexpr std::size_t blur_rows_size(std::size_t h, std::size_t w, std::size_t radius) {
-  return h * padded_width(w) + padded_width(w) + 2 * radius + LANES;
+  return (h + 2) * padded_width(w) + h * blur_row_size(w, radius) + LANES;
 }
 
 struct Lanes {
@@ -37,12 +42,11 @@ struct Lanes {
 // The version for the level in use.
 const Lanes& lanes();
 
-// The mirror image of i in 0..size-1; the edge itself is not repeated.
+// The mirror image of i in 0..size-1; the edge itself is not repeated. No division: most need one turn at most.
 inline int mirror(int i, int size) {
   if (size == 1) return 0;
-  const int period = 2 * (size - 1);
-  i = (i < 0 ? -i : i) % period;
-  return i < size ? i : period - i;
+  while (i < 0 || i >= size) i = i < 0 ? -i : 2 * (size - 1) - i;
+  return i;
 }
 
 extern const Lanes lanes_portable, lanes_avx2, lanes_avx512;

@@ -10,6 +10,7 @@
 #pragma GCC target("avx2")
 #endif
 
+#define EDGE_POSE_VECTOR_BYTES 32
 #include "lanes_loops.hpp"
 
 #if defined(__clang__)

@@ -10,6 +10,7 @@
 #pragma GCC target("avx512f,avx512dq")
 #endif
 
+#define EDGE_POSE_VECTOR_BYTES 64
 #include "lanes_loops.hpp"
 
 #if defined(__clang__)
