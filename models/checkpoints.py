@@ -44,7 +44,7 @@ def load_entry(name: str, entry: Entry, loaded: dict[int, Tensor]) -> Tensor:
     data = loaded.get(id(entry.storage))
     if data is None:
         data = torch.empty(entry.storage.size, dtype=torch.uint8)
-        entry.storage.read_into(memoryview(data.numpy()))
+        entry.storage.read_into(data.numpy().data)
         loaded[id(entry.storage)] = data
     dtype = getattr(torch, entry.dtype)
     try:

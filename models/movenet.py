@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_pose.errors import ShapeError, SpecError
+from edge_pose.models.blocks import tracing
 from edge_pose.models.construct import construct
 from edge_pose.models.movenet_plan import (
     CONFIGS,
@@ -81,16 +82,20 @@ class MoveNet(nn.Module):
         """Run the network; see the class for shapes and units."""
         (height, width), nhwc = self.config.input_hw, self.layout == "nhwc"
         wanted = (height, width, 3) if nhwc else (3, height, width)
-        if not torch.jit.is_tracing() and pictures.shape[1:] != wanted:
+        if not tracing() and pictures.shape[1:] != wanted:
             raise ShapeError(
                 f"pictures must be (N, {', '.join(map(str, wanted))}) in layout {self.layout}, "
                 f"got {tuple(pictures.shape)}; build the network with another input_hw or layout"
             )
         if nhwc:
             pictures = pictures.permute(0, 3, 1, 2)
-        features = self.backbone(pictures.to(self.hm[0].weight.dtype) * (1 / 127.5) - 1)
+        kind = next(self.parameters()).dtype
+        features = self.backbone(pictures.to(kind) * (1 / 127.5) - 1)
         heads = self.hm(features), self.hps(features), self.hm_hp(features), self.hp_offset(features)
-        return self.decoder(*heads) if self.decode == "inside" else heads
+        if self.decode == "outside":
+            return heads
+        joints: Tensor = self.decoder(*heads)
+        return joints
 
 
 class Backbone(nn.Module):
@@ -149,7 +154,7 @@ class Pyramid(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Take four levels, finest first; return the finest, enriched by the rest."""
-        x = self.inner_blocks[3](levels[3])
+        x: Tensor = self.inner_blocks[3](levels[3])
         for level in (2, 1, 0):
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = self.layer_blocks[level](x + self.inner_blocks[level](levels[level]))

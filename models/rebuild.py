@@ -48,8 +48,7 @@ class NumpyArray(Inert):
         """Take (version, shape, dtype, Fortran order, bytes)."""
         shape, kind, fortran, data = state[-4:]
         if kind.dtype is not None:
-            order = "F" if fortran else "C"
-            self.array = np.frombuffer(data, kind.dtype).reshape(sizes(shape), order=order)
+            self.array = np.frombuffer(data, kind.dtype).reshape(sizes(shape), order="F" if fortran else "C")
 
 
 def rebuilders() -> dict[str, Callable[..., Any]]:
@@ -65,7 +64,9 @@ def rebuilders() -> dict[str, Callable[..., Any]]:
 
     found: dict[str, Callable[..., Any]] = {
         "_codecs.encode": encode,
-        "builtins.bytearray": lambda data=b"", coding="latin1": encode(data, coding) if isinstance(data, str) else data,
+        "builtins.bytearray": lambda data=b"", coding="latin1": bytearray(
+            encode(data, coding) if isinstance(data, str) else bytes_of(data)
+        ),
         "builtins.bytes": lambda: b"",
         "builtins.complex": lambda real, imag: complex(float(real), float(imag)),
         "builtins.dict": new_dict,
@@ -87,6 +88,13 @@ def rebuilders() -> dict[str, Callable[..., Any]]:
         found[f"{core}.multiarray.scalar"] = numpy_scalar
         found[f"{core}.numeric._frombuffer"] = numpy_from_buffer
     return found | TENSORS
+
+
+def bytes_of(data: Any) -> bytes:
+    """Return bytes as they are; bytearray(10**12) would make some."""
+    if not isinstance(data, bytes | bytearray):
+        raise TypeError("bytes are no bytes")
+    return bytes(data)
 
 
 def new_dict(items: Any = ()) -> dict[Any, Any]:

@@ -126,7 +126,7 @@ def read_entry_into(path: Path, info: zipfile.ZipInfo, buffer: memoryview) -> No
             raise CheckpointError(f"{path.name}: entry {info.filename!r} is not where the archive says")
         name_size, extra_size = struct.unpack("<HH", header[26:30])
         stream.seek(name_size + extra_size, io.SEEK_CUR)
-        if stream.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
+        if stream.readinto(buffer) != len(buffer):
             raise CheckpointError(f"{path.name}: entry {info.filename!r} is cut off")
     if zlib.crc32(buffer) != info.CRC:
         raise CheckpointError(f"{path.name}: entry {info.filename!r} is damaged (its checksum differs)")
@@ -166,7 +166,7 @@ def read_bytes_into(path: Path, offset: int, buffer: memoryview) -> None:
     """Read raw bytes of a file."""
     with path.open("rb") as stream:
         stream.seek(offset)
-        if stream.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
+        if stream.readinto(buffer) != len(buffer):
             raise CheckpointError(f"{path.name} is cut off")
 
 

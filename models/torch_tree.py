@@ -9,8 +9,12 @@ from edge_pose.models.inert import Global, Record
 from edge_pose.models.rebuild import NumpyArray
 
 # Where checkpoints keep their weights, the one to prefer first: averaged weights are those that were evaluated.
-PARTS = ("ema", "model_ema", "state_dict_ema", "params_ema", "state_dict", "model_state_dict", "model_state", "model")
-PARTS += ("net", "network", "module", "params", "weights")
+# fmt: off
+PARTS = (
+    "ema", "model_ema", "state_dict_ema", "params_ema", "state_dict", "model_state_dict", "model_state", "model",
+    "net", "network", "module", "params", "weights",
+)
+# fmt: on
 MAX_MODULES = 200_000
 MAX_PARTS_DEEP = 4
 # What a pickled module says about itself.

@@ -8,6 +8,7 @@ The opcodes are told apart by the standard library's pickletools.genops, which e
 """
 
 import pickletools
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
@@ -25,8 +26,6 @@ LITERALS = frozenset({
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 })
 # fmt: on
-# Old names of modules, as Python 2 wrote them.
-RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 # How a class's instance is made without calling the class: (class, arguments...).
 NEW_INSTANCE = frozenset({"copyreg.__newobj__", "copyreg.__newobj_ex__", "copyreg._reconstructor"})
 
@@ -49,7 +48,7 @@ def unpickle(stream: IO[bytes], rebuilders: Rebuilders, persistent_load: Callabl
         (value,) = machine.stack
     except CheckpointError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as err:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, Warning) as err:
         raise CheckpointError(f"the pickle is cut off or damaged: {type(err).__name__}: {err}") from err
     check_nesting(value)
     return value
@@ -207,13 +206,13 @@ class Machine:
 
     def _global(self, both: str) -> None:
         module, _, name = both.partition(" ")
-        self.push(Global(RENAMED.get(module, module), name))
+        self.push(named(module, name))
 
     def _stack_global(self, _: None) -> None:
         module, name = self.pop(2)
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError("a name is no text")
-        self.push(Global(RENAMED.get(module, module), name))
+        self.push(named(module, name))
 
     def _reduce(self, _: None) -> None:
         called, args = self.pop(2)
@@ -276,3 +275,9 @@ class Machine:
         if may_be_made(kind):
             return Record(kind, args)
         raise CheckpointError(f"refused: the pickle asks to make a {kind}; only tensors and plain values are rebuilt")
+
+
+def named(module: str, name: str) -> Global:
+    """Return a name as Python 3 has it: protocols up to 2 write those of Python 2, such as commands for subprocess."""
+    module, name = NAME_MAPPING.get((module, name), (module, name))
+    return Global(IMPORT_MAPPING.get(module, module), name)
