@@ -24,16 +24,12 @@ T = TypeVar("T", bound="_Rows")
 def array_of(name: str, value: Any, dtype: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """Return value as an array of this dtype; ShapeError unless its shape fits, where None stands for any size."""
     array = np.asarray(value)
-    if array.size == 0 and len(shape) and shape[0] is None and array.ndim != len(shape):
+    if array.size == 0 and shape and shape[0] is None and array.ndim != len(shape):
         array = np.empty((0, *(n or 0 for n in shape[1:])), dtype)  # [] is how one writes "nobody"
     fits = array.ndim == len(shape) and all(n is None or n == got for n, got in zip(shape, array.shape, strict=True))
-    wanted = (
-        f"{name} must be {np.dtype(dtype).name} of shape ({', '.join('N' if n is None else str(n) for n in shape)})"
-    )
-    if not fits:
-        raise ShapeError(f"{wanted}, got {array.dtype} of shape {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise ShapeError(f"{wanted}, got {array.dtype}")
+    if not fits or array.dtype.kind not in "fiu":
+        wanted = f"{np.dtype(dtype).name} of shape ({', '.join('N' if n is None else str(n) for n in shape)})"
+        raise ShapeError(f"{name} must be {wanted}, got {array.dtype} of shape {array.shape}")
     return array.astype(dtype, copy=False)
 
 
