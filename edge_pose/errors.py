@@ -10,6 +10,7 @@ EdgePoseError
 ├── MissingDependencyError (ImportError)  an optional package is not installed
 ├── BackendError (RuntimeError)         the engine refused the model or failed on it
 │   └── DeviceError                     the device that was asked for cannot be had
+├── ExportError (RuntimeError)          a model cannot be exported as asked; what was there before stays
 ├── DownloadError (OSError)             a model could not be fetched
 │   └── ChecksumError                   it was fetched, but is not the file the zoo names
 ├── SourceError (OSError)               frames cannot be read
@@ -55,6 +56,10 @@ class BackendError(EdgePoseError, RuntimeError):
 
 class DeviceError(BackendError):
     """The device that was asked for cannot be had."""
+
+
+class ExportError(EdgePoseError, RuntimeError):
+    """A model cannot be exported as asked; what was there before stays."""
 
 
 class DownloadError(EdgePoseError, OSError):
