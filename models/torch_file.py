@@ -57,10 +57,6 @@ def read_zip(path: Path) -> Any:
     """Read the pickle inside an archive."""
     entries = list_entries(path)
     pickles = [name for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
-    if any(name.endswith("/constants.pkl") for name in entries):
-        raise CheckpointError(
-            f"{path.name} is a TorchScript program; save weights: torch.save(model.state_dict(), path)"
-        )
     if len(pickles) != 1:
         raise CheckpointError(
             f"{path.name} is a zip archive with {len(pickles)} data.pkl, one is what torch.save writes"
@@ -88,6 +84,10 @@ def list_entries(path: Path) -> dict[str, zipfile.ZipInfo]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as err:
         raise CheckpointError(f"{path.name} is a zip archive that is cut off or damaged: {err}") from err
+    if any(info.filename.endswith("/constants.pkl") for info in infos):
+        raise CheckpointError(
+            f"{path.name} is a TorchScript program; save weights: torch.save(model.state_dict(), path)"
+        )
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename
