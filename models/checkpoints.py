@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edge_pose.errors import CheckpointError
 from edge_pose.models.contents import Entry
 from edge_pose.models.weight_files import read_contents
 
@@ -47,10 +46,7 @@ def load_entry(name: str, entry: Entry, loaded: dict[int, Tensor]) -> Tensor:
         entry.storage.read_into(data.numpy().data)
         loaded[id(entry.storage)] = data
     dtype = getattr(torch, entry.dtype)
-    try:
-        elements = data[: len(data) // dtype.itemsize * dtype.itemsize].view(dtype)
-        if entry.stride is None:
-            return elements.view(entry.shape)
-        return elements.as_strided(entry.shape, entry.stride, entry.offset)
-    except RuntimeError as err:
-        raise CheckpointError(f"tensor {name!r} of shape {entry.shape} cannot be made: {err}") from err
+    elements = data[: len(data) // dtype.itemsize * dtype.itemsize].view(dtype)
+    if entry.stride is None:
+        return elements.view(entry.shape)
+    return elements.as_strided(entry.shape, entry.stride, entry.offset)

@@ -51,7 +51,7 @@ def read_place(path: Path, name: str, item: Any) -> tuple[str, tuple[int, ...], 
         kind, shape, (begin, end) = item["dtype"], tuple(item["shape"]), item["data_offsets"]
     except (TypeError, KeyError, ValueError) as err:
         raise CheckpointError(f"{path.name}: tensor {name!r} needs dtype, shape and data_offsets") from err
-    if kind not in DTYPES:
+    if not isinstance(kind, str) or kind not in DTYPES:
         raise CheckpointError(f"{path.name}: tensor {name!r} has type {kind!r}; known are {', '.join(DTYPES)}")
     if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
         raise CheckpointError(f"{path.name}: tensor {name!r} has shape {shape} at bytes {begin} to {end}")

@@ -14,6 +14,7 @@ from edge_pose.models.torch_file import read_torch
 from edge_pose.models.torch_tree import find_weights
 
 READABLE = (".pt", ".pth", ".safetensors", ".onnx", ".tflite")
+MAX_SIZE = 2**40  # of one dimension, also of tensors without elements
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
 
@@ -38,7 +39,11 @@ def read_contents(path: Path, part: str | None = None) -> Contents:
         what = "an engine, whose weights only TensorRT can read" if kind == "engine" else "no weight file"
         raise CheckpointError(f"{path.name} is {what}; known are {', '.join(READABLE)}")
     try:
-        return readers[kind]()
+        contents = readers[kind]()
+        for name, entry in contents.tensors.items():
+            if any(size > MAX_SIZE for size in (*entry.shape, *(entry.stride or ()))):
+                raise CheckpointError(f"tensor {name!r} has shape {entry.shape} and strides {entry.stride}")
+        return contents
     except CheckpointError as err:
         raise CheckpointError(str(err) if str(err).startswith(path.name) else f"{path.name}: {err}") from err
 
