@@ -1,4 +1,4 @@
-"""YOLO decoding and box suppression against NumPy and OpenCV by hand. Run it: python benchmarks/kernels_detections.py"""
+"""YOLO decoding and box suppression against NumPy and OpenCV by hand. Run: python benchmarks/kernels_detections.py"""
 
 import statistics
 import time

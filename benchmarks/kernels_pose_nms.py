@@ -1,4 +1,4 @@
-"""OKS, soft OKS and parametric pose NMS against NumPy by hand. Run it: python benchmarks/kernels_pose_nms.py"""
+"""OKS, soft OKS and parametric pose NMS against NumPy by hand. Run: python benchmarks/kernels_pose_nms.py"""
 
 import statistics
 import time

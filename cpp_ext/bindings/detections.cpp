@@ -13,49 +13,55 @@ namespace {
 using FrameHw = std::optional<std::pair<double, double>>;
 using Classes = std::optional<std::vector<std::int64_t>>;
 
-void require(bool good, const std::string& message) {
-  if (!good) raise("ShapeError", message);
-}
+constexpr ssize_t MOST = 1 << 24;  // classes, keypoints: so that no product of them overflows
+
+[[noreturn]] void refuse(const std::string& message) { raise("ShapeError", message); }
 
 // A view of pred, (channels, rows) or, transposed, (rows, channels); float32 or float16, C-contiguous.
 HeadView head_view(const py::array& pred, bool transposed) {
   const bool half = pred.dtype().kind() == 'f' && pred.dtype().itemsize() == 2;
-  require(pred.ndim() == 2 && (half || py::isinstance<py::array_t<float>>(pred)),
-          "pred must be float32 or float16 of shape (channels, anchors), got " +
+  if (pred.ndim() != 2 || !(half || py::isinstance<py::array_t<float>>(pred))) {
+    refuse("pred must be float32 or float16 of shape (channels, anchors), got " +
               py::str(pred.dtype()).cast<std::string>() + " of shape " + shape_text(shape_of(pred)));
-  require((pred.flags() & py::array::c_style) != 0,
-          "pred must be C-contiguous; pass numpy.ascontiguousarray(pred), or transposed=True for the other layout");
+  }
+  if ((pred.flags() & py::array::c_style) == 0) {
+    refuse("pred must be C-contiguous; pass numpy.ascontiguousarray(pred), or transposed=True for the other layout");
+  }
   const auto first = static_cast<std::size_t>(pred.shape(0)), second = static_cast<std::size_t>(pred.shape(1));
   HeadView head{pred.data(), half ? ElementType::float16 : ElementType::float32, second, first, second, 1};
   if (transposed) head = {pred.data(), head.type, first, second, 1, second};
-  require(head.rows < (1ULL << 32), "pred has too many anchors");
+  if (head.rows >= (1ULL << 32)) refuse("pred must have less than 2^32 anchors");
   return head;
 }
 
 FrameMap frame_map(const py::array& matrix, const FrameHw& hw, bool clip_joints) {
   check<double>(matrix, "frame_from_input", {2, 3});
   FrameMap map{static_cast<const double*>(matrix.data())};
-  require(hw.has_value() || !clip_joints, "clip_keypoints needs frame_hw");
+  if (clip_joints && !hw) refuse("clip_keypoints=True needs frame_hw, got None");
   if (hw) {
     map.clip_boxes = true;
     map.clip_joints = clip_joints;
     map.height = hw->first;
     map.width = hw->second;
-    require(map.height >= 0 && map.width >= 0, "frame_hw must not be negative");
+    if (!(map.height >= 0 && map.width >= 0)) refuse("frame_hw must not be negative");
   }
   return map;
 }
 
 HeadLayout head_layout(const HeadView& head, ssize_t classes, ssize_t keypoints, ssize_t values, ssize_t first,
                        bool objectness) {
-  require(classes >= 1 && classes <= (1 << 24), "classes must be at least 1, got " + std::to_string(classes));
-  require(keypoints >= 0 && keypoints <= (1 << 24), "keypoints must not be negative");
-  require(values == 2 || values == 3, "keypoint_values must be 2 (x, y) or 3 (x, y, score)");
+  if (classes < 1 || classes > MOST) refuse("classes must be at least 1, got " + std::to_string(classes));
+  if (keypoints < 0 || keypoints > MOST) refuse("keypoints must not be negative, got " + std::to_string(keypoints));
+  if (values != 2 && values != 3) {
+    refuse("keypoint_values must be 2 (x, y) or 3 (x, y, score), got " + std::to_string(values));
+  }
   const std::size_t wanted = static_cast<std::size_t>(first + keypoints * values);
-  require(head.channels == wanted, "pred must have " + std::to_string(wanted) + " channels for classes=" +
+  if (head.channels != wanted) {
+    refuse("pred must have " + std::to_string(wanted) + " channels for classes=" +
                                        std::to_string(classes) + " and keypoints=" + std::to_string(keypoints) +
                                        ", got " + std::to_string(head.channels) +
                                        "; is it (anchors, channels)? pass transposed=True");
+  }
   return {static_cast<std::size_t>(classes), static_cast<std::size_t>(keypoints), static_cast<std::size_t>(values),
           objectness};
 }
@@ -66,21 +72,22 @@ std::vector<std::uint8_t> wanted_classes(const Classes& keep, std::size_t classe
   if (!keep) return wanted;
   wanted.resize(classes, 0);
   for (const std::int64_t c : *keep) {
-    require(c >= 0 && static_cast<std::size_t>(c) < classes,
-            "keep_classes must lie in 0.." + std::to_string(classes - 1) + ", got " + std::to_string(c));
+    if (c < 0 || static_cast<std::size_t>(c) >= classes) {
+      refuse("keep_classes must lie in 0.." + std::to_string(classes - 1) + ", got " + std::to_string(c));
+    }
     wanted[static_cast<std::size_t>(c)] = 1;
   }
   return wanted;
 }
 
 std::size_t count(ssize_t value, const char* name) {
-  require(value >= 0, std::string(name) + " must not be negative, got " + std::to_string(value));
+  if (value < 0) refuse(std::string(name) + " must not be negative, got " + std::to_string(value));
   return static_cast<std::size_t>(value);
 }
 
 void check_thresholds(float conf, float iou) {
-  require(conf >= 0 && conf <= 1, "conf must lie in 0..1");
-  require(iou >= 0 && iou <= 1, "iou must lie in 0..1");
+  if (!(conf >= 0 && conf <= 1)) refuse("conf must lie in 0..1, got " + std::to_string(conf));
+  if (!(iou >= 0 && iou <= 1)) refuse("iou must lie in 0..1, got " + std::to_string(iou));
 }
 
 py::tuple arrays(Detections&& d, std::size_t joints) {
@@ -137,7 +144,7 @@ py::array_t<std::int64_t> box_nms(const py::array& boxes, const py::array& score
   check<float>(scores, "scores", {n});
   if (classes) check<std::int64_t>(*classes, "classes", {n});
   check_thresholds(0, iou);
-  require(offset == 0 || offset == 1, "offset must be 0 or 1 pixel");
+  if (offset != 0 && offset != 1) refuse("offset must be 0 or 1 pixel, got " + std::to_string(offset));
   const auto* ids = classes ? static_cast<const std::int64_t*>(classes->data()) : nullptr;
   const std::size_t most = max_det ? count(*max_det, "max_det") : static_cast<std::size_t>(n);
   std::vector<std::int64_t> kept;

@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -16,16 +17,20 @@ using MaybeArray = std::optional<py::array>;
 const float* floats(const py::array& a) { return static_cast<const float*>(a.data()); }
 const double* doubles(const py::array& a) { return static_cast<const double*>(a.data()); }
 
-void require(bool good, const std::string& message) {
-  if (!good) raise("ShapeError", message);
-}
+[[noreturn]] void refuse(const std::string& message) { raise("ShapeError", message); }
 
 // Checked float32 (n, k, 2) coordinates with their areas and, where given, joint scores.
 PosesView poses_view(const py::array& xy, const char* name, const py::array* areas, const MaybeArray& joint_scores) {
   check<float>(xy, name, {ANY, ANY, 2});
   const ssize_t n = xy.shape(0), k = xy.shape(1);
-  require(k > 0, std::string(name) + " must have at least one joint, got shape " + shape_text(shape_of(xy)));
-  if (areas != nullptr) check<float>(*areas, "areas", {n});
+  if (k == 0) {
+    refuse(std::string(name) + " must have at least one joint, got shape " + shape_text(shape_of(xy)));
+  }
+  if (areas != nullptr) {
+    check<float>(*areas, "areas", {n});
+    const float* values = floats(*areas);
+    if (std::any_of(values, values + n, [](float v) { return v < 0; })) refuse("areas must not be negative");
+  }
   if (joint_scores) check<float>(*joint_scores, "joint_scores", {n, k});
   return {floats(xy), joint_scores ? floats(*joint_scores) : nullptr, areas != nullptr ? floats(*areas) : nullptr,
           static_cast<std::size_t>(n), static_cast<std::size_t>(k)};
@@ -35,17 +40,21 @@ OksOptions oks_options(const py::array& sigmas, std::size_t joints, bool scored,
                        const std::string& visibility) {
   check<double>(sigmas, "sigmas", {static_cast<ssize_t>(joints)});
   OksOptions options{doubles(sigmas)};
-  require(visibility == "both" || visibility == "candidate",
-          "visibility must be \"both\" or \"candidate\", got \"" + visibility + "\"");
+  if (!std::all_of(options.sigmas, options.sigmas + joints, [](double v) { return v > 0 && std::isfinite(v); })) {
+    refuse("sigmas must be positive");
+  }
+  if (visibility != "both" && visibility != "candidate") {
+    refuse("visibility must be \"both\" or \"candidate\", got \"" + visibility + "\"");
+  }
   if (!visible) return options;
-  require(scored, "visible needs joint_scores; leave visible=None to count every joint");
+  if (!scored) refuse("visible needs joint_scores; leave visible=None to count every joint");
   options.visible = *visible;
   options.visibility = visibility == "both" ? Visibility::both : Visibility::candidate;
   return options;
 }
 
 std::size_t count(ssize_t value, const char* name) {
-  require(value >= 0, std::string(name) + " must not be negative, got " + std::to_string(value));
+  if (value < 0) refuse(std::string(name) + " must not be negative, got " + std::to_string(value));
   return static_cast<std::size_t>(value);
 }
 
@@ -60,8 +69,10 @@ py::array_t<double> matrix(const py::array& a_xy, const py::array& a_areas, cons
                            const std::string& visibility, const py::object& out) {
   const PosesView a = poses_view(a_xy, "a_xy", &a_areas, a_joint_scores);
   const PosesView b = poses_view(b_xy, "b_xy", &b_areas, b_joint_scores);
-  require(a.k == b.k, "a_xy and b_xy must have as many joints, got " + std::to_string(a.k) + " and " +
+  if (a.k != b.k) {
+    refuse("a_xy and b_xy must have as many joints, got " + std::to_string(a.k) + " and " +
                           std::to_string(b.k));
+  }
   // "candidate" never looks at a's scores.
   const bool scored = b_joint_scores && (a_joint_scores || visibility == "candidate");
   const OksOptions options = oks_options(sigmas, a.k, scored, visible, visibility);
@@ -80,7 +91,9 @@ py::array_t<std::int64_t> hard(const py::array& xy, const py::array& scores, con
   const PosesView poses = poses_view(xy, "xy", &areas, joint_scores);
   check<float>(scores, "scores", {xy.shape(0)});
   const OksOptions options = oks_options(sigmas, poses.k, joint_scores.has_value(), visible, visibility);
-  require(threshold >= 0 && threshold <= 1, "threshold must lie in 0..1");
+  if (!(threshold >= 0 && threshold <= 1)) {
+    refuse("threshold must lie in 0..1, got " + std::to_string(threshold));
+  }
   std::vector<std::int64_t> kept;
   {
     py::gil_scoped_release release;
@@ -95,7 +108,9 @@ py::tuple soft(const py::array& xy, const py::array& scores, const py::array& ar
   const PosesView poses = poses_view(xy, "xy", &areas, joint_scores);
   check<float>(scores, "scores", {xy.shape(0)});
   const OksOptions options = oks_options(sigmas, poses.k, joint_scores.has_value(), visible, visibility);
-  require(threshold > 0 && std::isfinite(threshold), "threshold must be positive");
+  if (!(threshold > 0 && std::isfinite(threshold))) {
+    refuse("threshold must be positive, got " + std::to_string(threshold));
+  }
   const std::size_t most = count(max_det, "max_det");
   Rescored result;
   {
@@ -110,7 +125,9 @@ py::array_t<std::int64_t> nearby(const py::array& xy, const py::array& scores, d
                                  const std::optional<ssize_t>& min_joints, const std::optional<ssize_t>& max_det) {
   const PosesView poses = poses_view(xy, "xy", nullptr, std::nullopt);
   check<float>(scores, "scores", {xy.shape(0)});
-  require(distance > 0 && std::isfinite(distance), "distance must be positive");
+  if (!(distance > 0 && std::isfinite(distance))) {
+    refuse("distance must be positive, got " + std::to_string(distance));
+  }
   const std::size_t joints = min_joints ? count(*min_joints, "min_joints") : poses.k / 2;
   const std::size_t most = max_det ? count(*max_det, "max_det") : poses.n;
   std::vector<std::int64_t> kept;
@@ -157,7 +174,9 @@ py::tuple parametric(const py::array& boxes, const py::array& box_scores, const 
   const auto n = static_cast<ssize_t>(poses.n), k = static_cast<ssize_t>(poses.k);
   check<float>(boxes, "boxes", {n, 4});
   check<float>(box_scores, "box_scores", {n});
-  require(delta1 > 0 && delta2 > 0, "delta1 and delta2 must be positive");
+  if (!(delta1 > 0 && delta2 > 0)) {
+    refuse("delta1 and delta2 must be positive, got " + std::to_string(delta1) + " and " + std::to_string(delta2));
+  }
   const ParametricNmsOptions options{delta1,    mu,        delta2,
                                      gamma,     score_radius, alpha,
                                      match_cap, merge_cap, count(match_threshold, "match_threshold"),
@@ -182,7 +201,7 @@ a_xy: (M, K, 2), b_xy: (N, K, 2) float32 px; a_areas (M,), b_areas (N,) float32 
 float64. visible: only joints with a score > visible count, in both poses, or (visibility="candidate") in b's alone;
 needs a_joint_scores (M, K) and b_joint_scores (N, K) float32. No joint counts: 0. An area of 0: 1 for joints that
 coincide, else 0. A NaN coordinate: 0. out: (M, N) float64 to write into. Raises ShapeError.
-Source: Lin et al. 2014, COCO keypoint evaluation; float64 because evaluation is pinned in it (tests/golden/nms_box_oks).)";
+Source: Lin et al. 2014, COCO keypoint evaluation; float64 as evaluation is. Pinned by tests/golden/nms_box_oks.)";
 
 constexpr const char* OKS_NMS =
     R"(Greedy suppression of similar poses: the rows that stay, best first, (m,) int64.
@@ -210,8 +229,8 @@ constexpr const char* COCO_OKS =
     R"(OKS of detections with ground truths as COCO's evaluation defines it, (D, G) float64.
 
 dt_xy: (D, K, 2), gt_xy: (G, K, 2) float64 px; gt_labelled: (G, K) bool, the joints that count; gt_areas: (G,);
-gt_boxes: (G, 4) float64 x, y, width, height; sigmas: (K,) float64. A ground truth without any labelled joint is measured
-by the distance of the joints to its box enlarged threefold, 0 inside. D or G may be 0. Raises ShapeError.
+gt_boxes: (G, 4) float64 x, y, width, height; sigmas: (K,) float64. A ground truth without any labelled joint is
+measured by the distance of the joints to its box enlarged threefold, 0 inside. D or G may be 0. Raises ShapeError.
 Source: Lin et al. 2014; pinned by tests/golden/oks_coco.)";
 
 constexpr const char* POSE_NMS =

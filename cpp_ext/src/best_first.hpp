@@ -25,6 +25,9 @@ class BestFirst {
   void push(float score) { keys_.push_back((std::uint64_t{descending_key(score)} << 32) | keys_.size()); }
   std::size_t size() const { return keys_.size(); }
 
+  // Begins again with the best.
+  void rewind() { at_ = 0; }
+
   bool next(std::size_t& index) {
     if (at_ == sorted_ && !sort_more()) return false;
     index = static_cast<std::size_t>(keys_[at_++] & 0xFFFFFFFFU);

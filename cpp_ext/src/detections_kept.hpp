@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -52,7 +51,7 @@ class KeptBoxes {
     if (lane == 0) {
       blocks_.emplace_back();
       // An area that is NaN overlaps with nothing.
-      std::fill(std::begin(blocks_.back().area), std::end(blocks_.back().area), std::numeric_limits<float>::quiet_NaN());
+      std::fill_n(blocks_.back().area, 16, std::numeric_limits<float>::quiet_NaN());
     }
     Block& last = blocks_.back();
     last.x1[lane] = box.x1;

@@ -104,8 +104,10 @@ class Scan {
 
   // Rows one after the other.
   EDGE_POSE_INLINE void rows() {
+    const bool single = layout_.objectness || layout_.classes == 1;
     const bool wide = head_.type == ElementType::float32 && !layout_.objectness && layout_.classes >= 16;
     for (std::size_t row = 0; row < head_.rows; ++row) {
+      if (single && !(head_value(head_, 4, row) > options_.confidence)) continue;
       if (wide) {
         const float* from = static_cast<const float*>(head_.data) + row * head_.row_stride + 4;
         I32x16 hit = {};

@@ -43,8 +43,7 @@ class OksFast {
         visibility_(options.visibility),
         joints_(poses.k),
         padded_((poses.k + 7) / 8 * 8),
-        check_at_(padded_ < 16 ? padded_ : padded_ - 16),
-        scale_(padded_, 1.0F),
+        scale_(padded_, NOT_A_NUMBER),
         all_(padded_, 0.0F),
         values_(rows.size() * 3 * padded_, 0.0F),
         areas_(rows.size()),
@@ -66,46 +65,59 @@ class OksFast {
   }
   Extents& extents() { return extents_; }
 
-  // OKS of row i with candidate j; only where finite(i, j). Less than ERROR off, and less than 1e-4 of itself. Returns
-  // early, with too much, once what is left cannot lift it above `least`.
-  EDGE_POSE_INLINE float operator()(std::size_t i, std::size_t j, float least) const {
+  // Which similarities nobody asks for: those below `value` with certainty.
+  struct Floor {
+    explicit Floor(double least)
+        : value(static_cast<float>(least * 0.999)),
+          cut(static_cast<float>(1.5 - std::log(least))),
+          beyond(static_cast<float>(least * std::exp(-1.5))) {}
+    float value, cut, beyond;  // a joint whose exponent is `cut` or more adds `beyond` at most
+  };
+
+  // OKS of row i with candidate j; only where finite(i, j). Less than ERROR off, and less than 1e-4 of itself; 0 where
+  // it is below the floor: so few joints are close that no exponential is needed to see it.
+  EDGE_POSE_INLINE float operator()(std::size_t i, std::size_t j, const Floor& floor) const {
     const float *a = &values_[i * 3 * padded_], *b = &values_[j * 3 * padded_];
     const float *seen_a = visibility_ == Visibility::both ? a + 2 * padded_ : all_.data(),
                 *seen_b = visibility_ == Visibility::all ? all_.data() : b + 2 * padded_;
     const float inverse = 1.0F / ((areas_[i] + areas_[j]) / 2 + 2.220446e-16F);
-    F32x8 sum = {}, count = {};
-    for (std::size_t k = 0; k < padded_; k += 8) {
-      F32x8 dx, dy, other, weight;
+    const auto exponents = [&](std::size_t k, F32x8& e, F32x8& weight) __attribute__((always_inline)) {
+      F32x8 dx, dy, other;
       load(dx, b + k);
       load(other, a + k);
       dx -= other;
       load(dy, b + padded_ + k);
       load(other, a + padded_ + k);
       dy -= other;
-      load(weight, &scale_[k]);
-      F32x8 e = (dx * dx + dy * dy) * (weight * inverse);
-      exp_negative(e);
+      load(other, &scale_[k]);
+      e = (dx * dx + dy * dy) * (other * inverse);
       load(weight, seen_a + k);
       load(other, seen_b + k);
       weight *= other;
-      sum += e * weight;
+    };
+    F32x8 close = {}, count = {}, sum = {}, e, weight;
+    for (std::size_t k = 0; k < padded_; k += 8) {
+      exponents(k, e, weight);
+      close += e < floor.cut ? weight : F32x8{};
       count += weight;
-      if (k == check_at_ && visibility_ == Visibility::all) {
-        const float most = (add(sum) + static_cast<float>(joints_ - k - 8)) / static_cast<float>(joints_);
-        if (most < least) return most;
-      }
     }
-    const float joints = add(count);
-    return joints > 0 ? add(sum) / joints : 0.0F;
+    const float joints = add(count), nearby = add(close);
+    if (!(nearby + (joints - nearby) * floor.beyond >= floor.value * joints) || joints == 0) return 0;
+    for (std::size_t k = 0; k < padded_; k += 8) {
+      exponents(k, e, weight);
+      exp_negative(e);
+      sum += e * weight;
+    }
+    return add(sum) / joints;
   }
 
   bool finite(std::size_t i, std::size_t j) const { return (finite_[i] & finite_[j]) != 0; }
   double exact(std::size_t i, std::size_t j) const { return exact_(rows_[i], rows_[j]); }
 
   // OKS > threshold, as exact() would say.
-  EDGE_POSE_INLINE bool above(std::size_t i, std::size_t j, double threshold) const {
+  EDGE_POSE_INLINE bool above(std::size_t i, std::size_t j, double threshold, const Floor& floor) const {
     if (finite(i, j)) {
-      const double oks = static_cast<double>((*this)(i, j, static_cast<float>(threshold - 2 * ERROR)));
+      const double oks = static_cast<double>((*this)(i, j, floor));
       if (std::abs(oks - threshold) > ERROR) return oks > threshold;
     }
     return exact(i, j) > threshold;
@@ -135,7 +147,6 @@ class OksFast {
   std::vector<std::size_t> rows_;
   Visibility visibility_;
   std::size_t joints_, padded_;
-  std::size_t check_at_;  // after this block, one more is left: 17 joints are 16 and a last one
   std::vector<float> scale_, all_;  // 1 / (2 (2 sigma)^2); 1 for joints, 0 for the padding
   std::vector<float> values_;       // x, y, seen of each row, padded with 0
   std::vector<float> areas_;

@@ -45,11 +45,12 @@ std::vector<std::int64_t> oks_nms(const PosesView& poses, const float* scores, c
   std::vector<std::int64_t> kept;
   with_simd([&]() __attribute__((always_inline)) {
     const float slope = oks.slope(threshold);
+    const OksFast::Floor floor(threshold);
     for (std::size_t i = 0; i < order.size(); ++i) {
       if (gone[i] != 0) continue;
       kept.push_back(static_cast<std::int64_t>(order[i]));
       extents.for_near(i, i + 1, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
-        if (!oks.above(i, j, threshold)) return;
+        if (!oks.above(i, j, threshold, floor)) return;
         gone[j] = 1;
         extents.remove(j);
       });
@@ -72,6 +73,7 @@ Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOpti
   Rescored result;
   with_simd([&]() __attribute__((always_inline)) {
     const float slope = oks.slope(least);
+    const OksFast::Floor floor(least);
     for (std::size_t round = 0; round < most; ++round) {
       std::size_t best = n;
       for (std::size_t j = 0; j < n; ++j) {
@@ -84,7 +86,7 @@ Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOpti
       extents.for_near(best, 0, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
         if (chosen[j] != 0) return;
         if (oks.finite(best, j)) {
-          const double overlap = static_cast<double>(oks(best, j, 0.0F)), x = overlap * overlap / threshold;
+          const double overlap = static_cast<double>(oks(best, j, floor)), x = overlap * overlap / threshold;
           if (x < 1e-3) {  // its error of 1e-4 changes the score by less than float32 can say; and so the series' rest
             score[j] *= 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4)));
             return;
@@ -103,27 +105,33 @@ std::vector<std::int64_t> nearby_joints_nms(const PosesView& poses, const float*
                                             std::size_t min_joints, std::size_t max_poses) {
   const std::size_t joints = poses.k;
   const std::vector<std::size_t> order = sorted(scores, poses.n);
+  const auto joints_of = [&](std::size_t rank) { return poses.xy + 2 * joints * order[rank]; };
+  Extents extents(poses.n);
+  for (std::size_t rank = 0; rank < order.size(); ++rank) extents.set(rank, joints_of(rank), joints, 0);
   std::vector<char> silenced(poses.n, 0);
-  std::vector<std::size_t> near;
-  std::vector<std::size_t> kept;  // ranks
-  for (std::size_t rank = 0; rank < order.size(); ++rank) {
-    if (silenced[rank] != 0) continue;
-    const float* a = poses.xy + 2 * joints * order[rank];
-    const double radius = diagonal(a, joints) * distance;
-    near.clear();
-    for (std::size_t other = 0; other < order.size(); ++other) {
-      const float* b = poses.xy + 2 * joints * order[other];
-      std::size_t count = 0;
-      for (std::size_t k = 0; k < joints; ++k) {
-        const float dx = a[2 * k] - b[2 * k], dy = a[2 * k + 1] - b[2 * k + 1];
-        count += static_cast<double>(std::sqrt(dx * dx + dy * dy)) < radius ? 1U : 0U;
-      }
-      if (count > min_joints || other == rank) near.push_back(other);
+  std::vector<std::size_t> near, kept;  // ranks
+  with_simd([&]() __attribute__((always_inline)) {
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+      if (silenced[rank] != 0) continue;
+      const float* a = joints_of(rank);
+      const double radius = diagonal(a, joints) * distance;
+      near.assign(1, rank);
+      const auto look = [&](std::size_t other) __attribute__((always_inline)) {
+        const float* b = joints_of(other);
+        std::size_t count = 0;
+        for (std::size_t k = 0; k < joints; ++k) {
+          const float dx = a[2 * k] - b[2 * k], dy = a[2 * k + 1] - b[2 * k + 1];
+          count += static_cast<double>(std::sqrt(dx * dx + dy * dy)) < radius ? 1U : 0U;
+        }
+        if (count > min_joints) near.push_back(other);
+      };
+      extents.for_near(rank, 0, static_cast<float>(radius * radius * 1.001), 0, look);
+      const std::size_t best = *std::min_element(near.begin(), near.end());
+      if (silenced[best] != 0) continue;
+      kept.push_back(best);
+      for (const std::size_t other : near) silenced[other] = 1;
     }
-    if (silenced[near.front()] != 0) continue;
-    kept.push_back(near.front());
-    for (const std::size_t other : near) silenced[other] = 1;
-  }
+  });
   if (kept.size() > max_poses) {
     std::sort(kept.begin(), kept.end());
     kept.resize(max_poses);

@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "edge_pose/detections.hpp"
+#include "edge_pose/simd.hpp"
 
 using namespace edge_pose;
 
@@ -64,6 +65,7 @@ void bad_rows_are_dropped() {
     layout.joints = 1;
     const Detections found = decode_dense_head(planar(values, 8), layout, {IDENTITY}, {});
     CHECK(found.rows == std::vector<std::int64_t>{1});
+    CHECK(found.joints.size() == 2 && found.joint_scores.size() == 1);
   }
 }
 
@@ -112,10 +114,13 @@ void suppression() {
 }  // namespace
 
 int main() {
-  sizes_and_layouts_agree();
-  bad_rows_are_dropped();
-  halves_are_read();
+  for (const Simd level : {Simd::scalar, Simd::neon, Simd::avx2, Simd::avx512}) {
+    if (!set_simd_level(level)) continue;
+    sizes_and_layouts_agree();
+    bad_rows_are_dropped();
+    halves_are_read();
+    suppression();
+  }
   finished_rows();
-  suppression();
   return check_failures();
 }

@@ -8,6 +8,7 @@
 #include "check.hpp"
 #include "edge_pose/oks.hpp"
 #include "edge_pose/parametric_nms.hpp"
+#include "edge_pose/simd.hpp"
 
 using namespace edge_pose;
 
@@ -108,8 +109,11 @@ void coco_measures_to_the_box_where_nothing_is_labelled() {
 }  // namespace
 
 int main() {
-  look_alikes_go();
-  nan_is_like_nobody();
+  for (const Simd level : {Simd::scalar, Simd::neon, Simd::avx2, Simd::avx512}) {
+    if (!set_simd_level(level)) continue;
+    look_alikes_go();
+    nan_is_like_nobody();
+  }
   similarity_is_symmetric_and_one_for_oneself();
   coco_measures_to_the_box_where_nothing_is_labelled();
   return check_failures();

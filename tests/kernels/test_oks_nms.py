@@ -7,24 +7,10 @@ from hypothesis import strategies as st
 
 from edge_pose.errors import ShapeError
 from edge_pose.kernels import coco_oks, nearby_joints_nms, oks_matrix, oks_nms, soft_oks_nms
-from edge_pose.skeleton import COCO17
+from tests.kernels.scenes import SIGMAS, people
 from tests.oracle import pose_nms as oracle
 
 F32 = np.float32
-SIGMAS = np.array(COCO17.sigmas)
-
-
-def people(seed, n, k=17, spread=400.0):
-    """n poses in groups of look-alikes; scores with ties, some NaN."""
-    rng = np.random.default_rng(seed)
-    groups = rng.uniform(0, spread, (max(1, n // 3), 1, 2)) + rng.normal(0, 30, (max(1, n // 3), k, 2))
-    xy = groups[rng.integers(0, len(groups), n)] + rng.normal(
-        0, rng.choice([0.0, 2, 8, 30], n)[:, None, None], (n, k, 2)
-    )
-    scores = rng.integers(1, 30, n) / 30
-    scores[rng.random(n) < 0.03] = np.nan
-    areas = rng.choice([0.0, 500, 4000, 20000], n, p=[0.05, 0.3, 0.35, 0.3])
-    return xy.astype(F32), scores.astype(F32), areas.astype(F32), rng.random((n, k)).astype(F32)
 
 
 ONE = np.arange(34, dtype=F32).reshape(1, 17, 2) * 5
@@ -104,6 +90,8 @@ def test_nearby_counts_joints():
         ({"areas": np.zeros(2)}, "areas must be float32"),
         ({"sigmas": SIGMAS[:16]}, "sigmas must be float64"),
         ({"sigmas": SIGMAS.astype(F32)}, "sigmas must be float64"),
+        ({"areas": np.array([1, -1], F32)}, "areas must not be negative"),
+        ({"sigmas": 0 * SIGMAS}, "sigmas must be positive"),
         ({"visible": 0.2}, "joint_scores"),
         ({"visibility": "none"}, "both"),
         ({"threshold": float("nan")}, "threshold"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edge_pose.errors import ShapeError
 from edge_pose.kernels import decode_end2end, decode_yolo
+from tests.kernels.scenes import random_head
 from tests.oracle import detections as oracle
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -132,18 +133,6 @@ def test_refusals_say_the_mend(arguments, text):
     good = {"pred": np.zeros((56, 9), np.float32), "frame_from_input": IDENTITY, "keypoints": 17}
     with pytest.raises(ShapeError, match=text):
         decode_yolo(**(good | arguments))
-
-
-def random_head(seed, anchors, classes, channels, objectness):
-    """Rows that overlap a lot, with exact ties and some NaN."""
-    rng = np.random.default_rng(seed)
-    pred = rng.uniform(-5, 100, (channels, anchors)).astype(np.float32)
-    pred[:4] = rng.integers(1, 40, (4, anchors))
-    first = 5 if objectness else 4
-    pred[4] = rng.random(anchors)
-    pred[first : first + classes] = rng.integers(0, 12, (classes, anchors)) / 12
-    pred[rng.random(pred.shape) < 0.01] = np.nan
-    return pred
 
 
 @settings(max_examples=80, deadline=None)
