@@ -185,6 +185,7 @@ def cases() -> list[Case]:
     found: list[Case] = []
     for n in SIZES:
         maps, matrices = scene(n)
+        halves = maps.astype(np.float16)
         x, y = vectors(n)
         found += [
             (
@@ -195,6 +196,12 @@ def cases() -> list[Case]:
                     "loop": lambda maps=maps, m=matrices: quarter_looped(maps, m),
                 },
                 maps.nbytes,
+            ),
+            (
+                f"heatmap quarter float16 N={n}",
+                lambda maps=halves, m=matrices: kernels.decode_heatmap(maps, m),
+                {"numpy": lambda maps=halves, m=matrices: quarter_by_hand(maps.astype(np.float32), m)},
+                halves.nbytes,
             ),
             (
                 f"heatmap dark-udp blur 11 N={n}",

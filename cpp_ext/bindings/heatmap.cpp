@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* DECODE_HEATMAP = R"(Peak of every joint map, refined to a part of a cell, in frame pixels.
 
-maps: (N, K, H, W) float32; N may be 0; never written to. frame_from_map: (N, 2, 3) float64, map cells -> frame.
+maps: (N, K, H, W) float32 or float16; N may be 0; never written to. frame_from_map: (N, 2, 3) float64, map cells -> frame.
 refine: "none", "quarter" (HRNet), "none-mmpose", "quarter-mmpose", "dark", "dark-udp" (MMPose) or "dark-udp-rtmlib";
 blur: odd kernel size of DARK's Gaussian, 1..127, in cells. out: (xy, scores) to write to.
 Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, the raw maxima. Ties go to the first cell in row-major
@@ -25,18 +25,35 @@ blur: the heat is blurred with a Gaussian of 2 * blur + 1 cells; 1..63. radius: 
 out: (xy, scores) to write to. Returns xy (N, K, 2) and scores (N, K) float32, maxima of the blurred heat; a joint whose
 score is not positive is not found and lies at cell (-1, -1). Raises ShapeError. Source: Huang et al. 2020.)";
 
-MapsView maps_view(const py::array& maps) {
-  check<float>(maps, "maps", {ANY, ANY, ANY, ANY});
+template <typename T>
+MapsOf<T> view_of(const py::array& maps) {
   const auto size = [&](ssize_t axis) { return static_cast<std::size_t>(maps.shape(axis)); };
   if (size(2) < 1 || size(3) < 1 || size(2) > 1 << 15 || size(3) > 1 << 15) {
     raise("ShapeError", "maps must have 1 to 32768 rows and columns, got shape " + shape_text(shape_of(maps)));
   }
-  return {static_cast<const float*>(maps.data()), size(0), size(1), size(2), size(3)};
+  return {static_cast<const T*>(maps.data()), size(0), size(1), size(2), size(3)};
+}
+
+MapsView maps_view(const py::array& maps) {
+  check<float>(maps, "maps", {ANY, ANY, ANY, ANY});
+  return view_of<float>(maps);
+}
+
+bool is_half(const py::array& maps) { return maps.dtype().kind() == 'f' && maps.dtype().itemsize() == 2; }
+
+HalfMapsView half_maps_view(const py::array& maps) {
+  if (maps.ndim() != 4 || !(maps.flags() & py::array::c_style) || maps.dtype().byteorder() == '>') {
+    raise("ShapeError", "maps must be float16 of shape (any, any, any, any) and C-contiguous, got shape " +
+                            shape_text(shape_of(maps)) + "; pass numpy.ascontiguousarray(maps)");
+  }
+  return view_of<std::uint16_t>(maps);
 }
 
 py::tuple heatmap(const py::array& maps, const py::array& frame_from_map, const std::string& refine, int blur,
                   const py::object& out) {
-  const MapsView view = maps_view(maps);
+  const bool half = is_half(maps);
+  const MapsView view = half ? MapsView{} : maps_view(maps);
+  const HalfMapsView half_view = half ? half_maps_view(maps) : HalfMapsView{};
   const double* matrix = matrices(frame_from_map, "frame_from_map", maps.shape(0));
   const auto refinement = word<Refine>(refine, "refine",
                                        {{"none", Refine::NONE},
@@ -52,7 +69,8 @@ py::tuple heatmap(const py::array& maps, const py::array& frame_from_map, const 
   JointArrays joints = joint_arrays(out, maps.shape(0), maps.shape(1), {&maps, &frame_from_map});
   {
     py::gil_scoped_release nobody_waits;
-    decode_heatmap(view, matrix, refinement, blur, joints.view);
+    if (half) decode_heatmap(half_view, matrix, refinement, blur, joints.view);
+    else decode_heatmap(view, matrix, refinement, blur, joints.view);
   }
   return joints.result();
 }

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "edge_pose/gaussian.hpp"
+#include "half.hpp"
+#include "lanes.hpp"
 
 namespace edge_pose {
 namespace {
@@ -16,26 +18,41 @@ struct Step {
 
 double quarter_of(float difference) { return difference > 0 ? 0.25 : difference < 0 ? -0.25 : 0.0; }
 
-double quarter_x(const float* map, int w, int x, int y) {
-  const float* cell = map + static_cast<std::ptrdiff_t>(y) * w + x;
-  return quarter_of(cell[1] - cell[-1]);
+float value_of(float value) { return value; }
+float value_of(std::uint16_t half) { return float_from_half(half); }
+
+template <typename T>
+double quarter_x(const T* map, int w, int x, int y) {
+  const T* cell = map + static_cast<std::ptrdiff_t>(y) * w + x;
+  return quarter_of(value_of(cell[1]) - value_of(cell[-1]));
 }
 
-double quarter_y(const float* map, int w, int x, int y) {
-  const float* cell = map + static_cast<std::ptrdiff_t>(y) * w + x;
-  return quarter_of(cell[w] - cell[-w]);
+template <typename T>
+double quarter_y(const T* map, int w, int x, int y) {
+  const T* cell = map + static_cast<std::ptrdiff_t>(y) * w + x;
+  return quarter_of(value_of(cell[w]) - value_of(cell[-w]));
 }
 
-Step quarter(const float* map, int h, int w, int x, int y) {
+template <typename T>
+Step quarter(const T* map, int h, int w, int x, int y) {
   if (!(1 < x && x < w - 1 && 1 < y && y < h - 1)) return {};
   return {quarter_x(map, w, x, y), quarter_y(map, w, x, y)};
 }
 
-Step quarter_mmpose(const float* map, int h, int w, int x, int y) {
+template <typename T>
+Step quarter_mmpose(const T* map, int h, int w, int x, int y) {
   Step step;
   if (1 < x && x < w - 1 && y > 0) step.x = quarter_x(map, w, x, y);
   if (1 < y && y < h - 1 && x > 0) step.y = quarter_y(map, w, x, y);
   return step;
+}
+
+// A map as float32: itself, or its values in scratch.
+const float* widened(const float* map, std::size_t, std::vector<float>&) { return map; }
+const float* widened(const std::uint16_t* map, std::size_t cells, std::vector<float>& scratch) {
+  scratch.resize(cells);
+  lanes().widen(map, cells, scratch.data());
+  return scratch.data();
 }
 
 // The step to the top of the paraboloid with this gradient and Hessian; none where it is not finite.
@@ -60,6 +77,7 @@ class Dark {
     const Border border = stretched ? Border::ZERO : Border::REFLECT;
     const double floor = udp ? 1e-3 : 1e-10;
     const double ceiling = udp ? 50.0 : std::numeric_limits<double>::infinity();
+    if (stretched && static_cast<double>(peak) <= floor) return {};  // nothing rises above the floor: all is flat
     blur_patch(map, h, w, x, y, kernel_, border, patch_);
 
     const int reach = udp ? 1 : 2;
@@ -73,7 +91,9 @@ class Dark {
     if (stretched && (!(least >= floor) || peak > ceiling)) {
       blurred_.resize(static_cast<std::size_t>(h) * static_cast<std::size_t>(w));
       blur_map(map, h, w, kernel_, border, blurred_.data(), scratch_);
-      stretch = static_cast<double>(peak) / static_cast<double>(*std::max_element(blurred_.begin(), blurred_.end()));
+      const float top = *std::max_element(blurred_.begin(), blurred_.end());
+      if (!(top > 0)) return {};  // a speck among negative values: stretching would turn the map over
+      stretch = static_cast<double>(peak) / static_cast<double>(top);
     }
 
     // Logarithm at an offset from the peak; an offset out of the map reads the edge cell.
@@ -103,16 +123,16 @@ class Dark {
   std::vector<float> blurred_, scratch_;
 };
 
-}  // namespace
-
-void decode_heatmap(const MapsView& maps, const double* frame_from_map, Refine refine, int blur, Joints out) {
+template <typename T>
+void decode(const MapsOf<T>& maps, const double* frame_from_map, Refine refine, int blur, Joints out) {
   const int h = static_cast<int>(maps.h), w = static_cast<int>(maps.w);
   const std::size_t cells = maps.h * maps.w;
   const double missing = refine == Refine::NONE || refine == Refine::QUARTER ? 0.0 : -1.0;
   const bool is_dark = refine == Refine::DARK || refine == Refine::DARK_UDP || refine == Refine::DARK_UDP_RTMLIB;
   Dark dark(refine, is_dark ? blur : 1);
+  std::vector<float> scratch;
   for (std::size_t row = 0; row < maps.n * maps.k; ++row) {
-    const float* map = maps.data + row * cells;
+    const T* map = maps.data + row * cells;
     const double* matrix = frame_from_map + row / maps.k * 6;
     const Peak peak = find_peak(map, cells);
     out.scores[row] = peak.value;
@@ -123,7 +143,7 @@ void decode_heatmap(const MapsView& maps, const double* frame_from_map, Refine r
     const int x = static_cast<int>(peak.index % maps.w), y = static_cast<int>(peak.index / maps.w);
     Step step;
     if (is_dark) {
-      step = dark(map, h, w, x, y, peak.value);
+      step = dark(widened(map, cells, scratch), h, w, x, y, peak.value);
     } else if (refine == Refine::QUARTER) {
       step = quarter(map, h, w, x, y);
     } else if (refine == Refine::QUARTER_MMPOSE) {
@@ -131,6 +151,16 @@ void decode_heatmap(const MapsView& maps, const double* frame_from_map, Refine r
     }
     put_point(matrix, x + step.x, y + step.y, out.xy + 2 * row);
   }
+}
+
+}  // namespace
+
+void decode_heatmap(const MapsView& maps, const double* frame_from_map, Refine refine, int blur, Joints out) {
+  decode(maps, frame_from_map, refine, blur, out);
+}
+
+void decode_heatmap(const HalfMapsView& maps, const double* frame_from_map, Refine refine, int blur, Joints out) {
+  decode(maps, frame_from_map, refine, blur, out);
 }
 
 void decode_udp_offset(const MapsView& maps, const double* frame_from_map, int blur, double radius, Joints out) {

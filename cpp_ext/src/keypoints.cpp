@@ -61,6 +61,20 @@ V greater_of(V v, V best) {
   return v > best ? v : best;
 }
 
+// From the first sixteen bytes' worth that hold the value on, one by one.
+template <typename V, typename T>
+std::size_t first_equal(const T* values, std::size_t from, std::size_t n, T wanted) {
+  constexpr std::size_t LANES = sizeof(V) / sizeof(T);
+  for (; from + LANES <= n; from += LANES) {
+    const auto equal = load<V>(values + from) == wanted;
+    std::uint64_t halves[2];
+    std::memcpy(halves, &equal, sizeof halves);
+    if (halves[0] | halves[1]) break;
+  }
+  while (values[from] != wanted) ++from;
+  return from;
+}
+
 Peak find_portable(const float* values, std::size_t n) {
   Best best;
   std::size_t i = 0;
@@ -81,7 +95,8 @@ Peak find_portable(const float* values, std::size_t n) {
     }
   }
   take_rest(best, values, i, n);
-  return first_of(best, values);
+  if (best.value == LOWEST) return {0.0F, 0};
+  return {best.value, first_equal<Floats>(values, best.from, n, best.value)};
 }
 
 // Halves compare like integers once the negative ones are turned round; NaN becomes the least of all.
@@ -93,6 +108,7 @@ Shorts ordered(Shorts halves) {
 
 Peak find_portable(const std::uint16_t* values, std::size_t n) {
   Best best;
+  std::uint16_t best_half = 0;
   std::size_t i = 0;
   while (i + 16 <= n) {
     const std::size_t end = i + (n - i < BLOCK ? (n - i) / 16 * 16 : BLOCK);
@@ -106,13 +122,19 @@ Peak find_portable(const std::uint16_t* values, std::size_t n) {
     a = greater_of(a, b);
     short top = a[0];
     for (int lane = 1; lane < 8; ++lane) top = a[lane] > top ? a[lane] : top;
-    // 0x7FFF is its own inverse: the key back to the half. A block of NaN alone gives a NaN, which is not greater.
-    const float value = float_from_half(static_cast<std::uint16_t>(top < 0 ? top ^ 0x7FFF : top));
-    if (value > best.value) best = {value, from};
+    // The key back to the half. A block of NaN alone gives a NaN, which is not greater.
+    const auto half = static_cast<std::uint16_t>(top < 0 ? top ^ 0x7FFF : top);
+    if (float_from_half(half) > best.value) {
+      best = {float_from_half(half), from};
+      best_half = half;
+    }
   }
+  const Best blocks = best;
   take_rest(best, values, i, n);
   if (best.value == 0) best.from = 0;  // a -0 before a +0 is as great, but has another key
-  return first_of(best, values);
+  if (best.value == 0 || best.value > blocks.value) return first_of(best, values);
+  if (best.value == LOWEST) return {0.0F, 0};
+  return {best.value, first_equal<Shorts>(values, best.from, n, best_half)};
 }
 
 #if defined(__x86_64__)

@@ -8,7 +8,7 @@
 
 namespace edge_pose {
 
-const Lanes lanes_portable = {blur, sum_of_powers, any_at_least};
+const Lanes lanes_portable = {blur, sum_of_powers, any_at_least, widen};
 
 const Lanes& lanes() {
   switch (simd_level()) {

@@ -37,6 +37,7 @@ struct Lanes {
   // Sum of exp(gain * (v[i] - top)), which is at least 1 where top is the greatest v and finite; NaN counts as nothing.
   double (*sum_of_powers)(const float* v, std::size_t n, float top, float gain);
   bool (*any_at_least)(const float* v, std::size_t n, float least);
+  void (*widen)(const std::uint16_t* halves, std::size_t n, float* out);  // IEEE half to single precision, exactly
 };
 
 // The version for the level in use.

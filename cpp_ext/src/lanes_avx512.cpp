@@ -21,7 +21,7 @@
 
 namespace edge_pose {
 
-const Lanes lanes_avx512 = {blur, sum_of_powers, any_at_least};
+const Lanes lanes_avx512 = {blur, sum_of_powers, any_at_least, widen};
 
 }  // namespace edge_pose
 

@@ -180,5 +180,18 @@ bool any_at_least(const float* v, std::size_t n, float least) {
   return any != 0;
 }
 
+void widen(const std::uint16_t* halves, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t half = halves[i], bits = (half & 0x7FFFU) << 13;
+    float value;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    value *= 5.192296858534828e33F;  // 2^112, the difference of the exponents' biases; mends subnormals on its way
+    std::uint32_t result;
+    __builtin_memcpy(&result, &value, sizeof result);
+    result |= (half & 0x8000U) << 16 | (bits >= 0x0F800000U ? 0x7F800000U : 0U);  // infinities and NaN stay
+    __builtin_memcpy(out + i, &result, sizeof result);
+  }
+}
+
 }  // namespace
 }  // namespace edge_pose

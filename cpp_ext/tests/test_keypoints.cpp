@@ -1,9 +1,12 @@
 // The keypoint decoders on buffers of exactly their size, so that a sanitizer sees any step outside.
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
+#include "../src/half.hpp"
+#include "../src/lanes.hpp"
 #include "check.hpp"
 #include "edge_pose/gaussian.hpp"
 #include "edge_pose/heatmap.hpp"
@@ -11,7 +14,6 @@
 #include "edge_pose/regression.hpp"
 #include "edge_pose/simcc.hpp"
 #include "edge_pose/simd.hpp"
-#include "../src/half.hpp"
 
 namespace {
 
@@ -20,9 +22,10 @@ using namespace edge_pose;
 constexpr double IDENTITY[6] = {1, 0, 0, 0, 1, 0};
 constexpr float NOT_A_NUMBER = std::numeric_limits<float>::quiet_NaN();
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
-// Halves for ties: NaN of both signs, -infinity, zeros of both signs, subnormals; with positive values and without.
-constexpr std::uint16_t HALVES[2][8] = {{0x7E00, 0xFE00, 0xFC00, 0xBC00, 0x8000, 0x0000, 0x8001, 0x83FF},
-                                        {0x7E00, 0x3C00, 0x3800, 0x0001, 0xBC00, 0x8000, 0x0000, 0x3BFF}};
+// Halves for ties: NaN of both signs, -infinity, zeros of both signs, subnormals; at best 0, positive, negative.
+constexpr std::uint16_t HALVES[3][8] = {{0x7E00, 0xFE00, 0xFC00, 0xBC00, 0x8000, 0x0000, 0x8001, 0x83FF},
+                                        {0x7E00, 0x3C00, 0x3800, 0x0001, 0xBC00, 0x8000, 0x0000, 0x3BFF},
+                                        {0x7E00, 0xFE00, 0xFC00, 0xBC00, 0xB800, 0xBC01, 0xA400, 0xFBFF}};
 constexpr Refine REFINES[] = {Refine::NONE, Refine::NONE_MMPOSE, Refine::QUARTER, Refine::QUARTER_MMPOSE,
                               Refine::DARK, Refine::DARK_UDP,    Refine::DARK_UDP_RTMLIB};
 
@@ -63,7 +66,7 @@ void test_peaks_of_all_lengths_at_all_levels() {
       const Peak got = find_peak(values.data(), n), wanted = plain_peak(values);
       CHECK(got.index == wanted.index && got.value == wanted.value);
       std::vector<std::uint16_t> halves(n);
-      for (std::uint16_t& half : halves) half = HALVES[n % 2][random.next() >> 8 & 7];
+      for (std::uint16_t& half : halves) half = HALVES[n % 3][random.next() >> 8 & 7];
       for (std::size_t i = 0; i < n; ++i) values[i] = float_from_half(halves[i]);
       const Peak half_got = find_peak(halves.data(), n), half_wanted = plain_peak(values);
       CHECK(half_got.index == half_wanted.index && half_got.value == half_wanted.value);
@@ -142,7 +145,7 @@ void test_peaks_anywhere_on_small_maps_are_refined_inside_the_buffer() {
           std::vector<float> map(cells, rest);
           map[at] = 1;
           Result result(1, 1);
-          decode_heatmap({map.data(), 1, 1, static_cast<std::size_t>(h), static_cast<std::size_t>(w)}, IDENTITY, refine,
+          decode_heatmap(MapsView{map.data(), 1, 1, static_cast<std::size_t>(h), static_cast<std::size_t>(w)}, IDENTITY, refine,
                          11, result.view());
           CHECK(std::isfinite(result.xy[0]) && std::isfinite(result.xy[1]));
           if (rest <= 0.5F && refine != Refine::DARK_UDP && refine != Refine::DARK_UDP_RTMLIB) {
@@ -155,16 +158,43 @@ void test_peaks_anywhere_on_small_maps_are_refined_inside_the_buffer() {
   }
 }
 
+void test_halves_give_what_their_values_give() {
+  Random random{5};
+  std::vector<std::uint16_t> halves(1 << 16);
+  for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
+  std::vector<float> floats(halves.size());
+  for (const Simd level : {Simd::scalar, Simd::neon, Simd::avx2, Simd::avx512}) {
+    if (!set_simd_level(level)) continue;
+    lanes().widen(halves.data(), halves.size(), floats.data());
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+      const float wanted = float_from_half(halves[i]);
+      CHECK(std::memcmp(&floats[i], &wanted, sizeof wanted) == 0);
+    }
+  }
+  set_simd_level(simd_best());
+  std::vector<std::uint16_t> maps(2 * 9 * 11);
+  for (std::uint16_t& half : maps) half = static_cast<std::uint16_t>(0x2000 + (random.next() >> 20));
+  std::vector<float> wide(maps.size());
+  for (std::size_t i = 0; i < maps.size(); ++i) wide[i] = float_from_half(maps[i]);
+  const std::vector<double> matrices = identities(2);
+  for (const Refine refine : REFINES) {
+    Result a(2, 1), b(2, 1);
+    decode_heatmap(HalfMapsView{maps.data(), 2, 1, 9, 11}, matrices.data(), refine, 5, a.view());
+    decode_heatmap(MapsView{wide.data(), 2, 1, 9, 11}, matrices.data(), refine, 5, b.view());
+    CHECK(a.xy == b.xy && a.scores == b.scores && a.scores[0] > 0);
+  }
+}
+
 void test_nothing_is_not_found() {
   const std::vector<float> map(48, -0.5F);
   for (const Refine refine : REFINES) {
     Result result(1, 1);
-    decode_heatmap({map.data(), 1, 1, 8, 6}, IDENTITY, refine, 3, result.view());
+    decode_heatmap(MapsView{map.data(), 1, 1, 8, 6}, IDENTITY, refine, 3, result.view());
     const float missing = refine == Refine::NONE || refine == Refine::QUARTER ? 0.0F : -1.0F;
     CHECK(result.xy[0] == missing && result.xy[1] == missing && result.scores[0] == -0.5F);
   }
   Result result(2, 0);
-  decode_heatmap({nullptr, 0, 17, 8, 6}, nullptr, Refine::DARK, 3, result.view());
+  decode_heatmap(MapsView{nullptr, 0, 17, 8, 6}, nullptr, Refine::DARK, 3, result.view());
   decode_udp_offset({nullptr, 0, 51, 8, 6}, nullptr, 3, 0.1, result.view());
   decode_simcc({nullptr, nullptr, 0, 17, 8, 6}, nullptr, {}, result.view());
   decode_movenet(nullptr, 0, 17, nullptr, 192, 192, result.view());
@@ -250,6 +280,7 @@ int main() {
   test_all_levels_give_the_same_bits();
   test_patches_are_pieces_of_the_whole_blurred_map();
   test_peaks_anywhere_on_small_maps_are_refined_inside_the_buffer();
+  test_halves_give_what_their_values_give();
   test_nothing_is_not_found();
   test_udp_offsets();
   test_simcc();

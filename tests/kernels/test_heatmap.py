@@ -102,7 +102,7 @@ def test_peaks_and_quarters_equal_the_twin(maps, refine):
     cx=st.floats(-1, 16),
     cy=st.floats(-1, 20),
     sigma=st.floats(1, 3),
-    top=st.sampled_from([1e-3, 4e-3, 0.02, 0.3, 1.0, 70.0]),  # below the floor, near it, ordinary, above the ceiling
+    top=st.sampled_from([9e-4, 4e-3, 0.02, 0.3, 1.0, 70.0]),  # below the floor, near it, ordinary, above the ceiling
     floor=st.sampled_from([-0.1, 0.0, 1e-4]),
     refine=st.sampled_from(REFINES[4:]),
     blur=st.sampled_from([1, 3, 5, 7, 9, 11, 17]),
@@ -158,6 +158,23 @@ def test_a_batch_gives_what_single_calls_give(n):
             assert_array_equal(scores[i], one_scores[0])
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    maps=arrays(
+        np.float16,
+        st.tuples(st.integers(0, 2), st.just(2), st.integers(1, 20), st.integers(1, 20)),
+        elements=st.floats(width=16, allow_nan=True, allow_infinity=True),
+        fill=st.sampled_from([-0.0, 0.0, 0.25]),
+    ),
+    refine=st.sampled_from(REFINES),
+)
+def test_float16_maps_give_what_their_values_give_as_float32(maps, refine):
+    got = kernels.decode_heatmap(maps, identity(len(maps)), refine=refine)
+    wanted = kernels.decode_heatmap(maps.astype(np.float32), identity(len(maps)), refine=refine)
+    assert_array_equal(got[0], wanted[0])
+    assert_array_equal(got[1], wanted[1])
+
+
 def test_out_is_written_and_returned():
     out = np.empty((1, 1, 2), np.float32), np.empty((1, 1), np.float32)
     joints, scores = kernels.decode_heatmap(one_map({(3, 4): 1}), identity(1), out=out)
@@ -186,6 +203,8 @@ INSIDE = (MAPS.ravel()[:12].reshape(2, 3, 2), np.zeros((2, 3), np.float32))
         (lambda: kernels.decode_heatmap(MAPS[0], identity(2)), "maps must be float32 of shape"),
         (lambda: kernels.decode_heatmap(MAPS.astype(float), identity(2)), "got float64"),
         (lambda: kernels.decode_heatmap(MAPS[..., ::2], identity(2)), "ascontiguousarray"),
+        (lambda: kernels.decode_heatmap(MAPS.astype(np.float16)[0], identity(2)), "maps must be float16 of shape"),
+        (lambda: kernels.decode_heatmap(MAPS.astype(">f2"), identity(2)), "maps must be float16 of shape"),
         (lambda: kernels.decode_heatmap(MAPS[:, :, :0], identity(2)), "rows and columns"),
         (lambda: kernels.decode_heatmap(MAPS, identity(1)), "frame_from_map must be float64 of shape"),
         (lambda: kernels.decode_heatmap(MAPS, identity(2), refine="darkest"), "refine must be one of"),

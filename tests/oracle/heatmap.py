@@ -35,9 +35,12 @@ def gaussian_blur(heat: NDArray, size: int, border: str) -> F64:
 
 
 def modulate(heat: NDArray, size: int) -> F64:
-    """Blur with zeros outside, then stretch to the old maximum (the DARK paper's distribution modulation)."""
+    """Blur with zeros outside, then stretch to the old maximum (the DARK paper's distribution modulation).
+
+    A map whose blurred values are all negative would be turned over; it comes out flat instead.
+    """
     blurred = gaussian_blur(heat, size, "zero")
-    return blurred * (heat.max() / blurred.max())
+    return blurred * max(0.0, heat.max() / blurred.max())
 
 
 def peak(heat: NDArray) -> tuple[int, int, float]:
