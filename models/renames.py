@@ -37,17 +37,15 @@ def best_renaming(given: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Re
 
 def renamings(names: Sequence[str]) -> Iterator[Renaming]:
     """Yield the ways of naming that we know, the plainest first."""
-    for unwrapped in unwrappings(names):
-        yield unwrapped
-        yield Renaming(
-            {f"model.{ours}": theirs for ours, theirs in unwrapped.names.items()}, joined(unwrapped, "+model.")
-        )
+    ways = list(unwrappings(names))
+    yield from ways
+    for way in ways:
+        yield Renaming({f"model.{ours}": theirs for ours, theirs in way.names.items()}, joined(way, "+model."))
+    for way in ways:
         try:
-            native = native_state(unwrapped.names)
+            yield Renaming(native_state(way.names), joined(way, "mmpose's names"))
         except CheckpointError:
             continue  # two names would become one: not such a file
-        if list(native) != list(unwrapped.names):
-            yield Renaming(native, joined(unwrapped, "mmpose's names"))
 
 
 def unwrappings(names: Sequence[str]) -> Iterator[Renaming]:
