@@ -46,6 +46,16 @@ inline Taps taps_from(const At& at) {
 
 inline __m256i load8(const std::int32_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
+inline __m256i rounded(__m256 value) { return _mm256_cvttps_epi32(_mm256_add_ps(value, _mm256_set1_ps(0.5F))); }
+
+// The low three bytes of four 32-bit lanes, one pixel after the other.
+inline void store_twelve(char* at, __m128i pixels) {
+  const __m128i squeezed = _mm_shuffle_epi8(pixels, _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(at), squeezed);
+  const int rest = _mm_extract_epi32(squeezed, 2);
+  std::memcpy(at + 8, &rest, sizeof rest);
+}
+
 template <Element kElement>
 inline void store8(char* at, __m256 value) {
   if constexpr (kElement == Element::f32) {
@@ -53,7 +63,7 @@ inline void store8(char* at, __m256 value) {
   } else if constexpr (kElement == Element::f16) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
   } else {
-    const __m256i whole = _mm256_cvttps_epi32(_mm256_add_ps(value, _mm256_set1_ps(0.5F)));
+    const __m256i whole = rounded(value);
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packus_epi16(words, words));
   }
@@ -84,13 +94,19 @@ struct Writer {
       for (int c = 0; c < 3; ++c) store8<kElement>(plane[c] + SIZE * static_cast<std::size_t>(at), value[c]);
     } else {
       const __m256 x = swapped ? value[2] : value[0], y = value[1], z = swapped ? value[0] : value[2];
+      char* out = (swapped ? plane[2] : plane[0]) + 3 * SIZE * static_cast<std::size_t>(at);
+      if constexpr (kElement == Element::u8) {
+        const __m256i upper = _mm256_or_si256(_mm256_slli_epi32(rounded(z), 16), _mm256_slli_epi32(rounded(y), 8));
+        const __m256i pixels = _mm256_or_si256(upper, rounded(x));
+        store_twelve(out, _mm256_castsi256_si128(pixels));
+        return store_twelve(out + 12, _mm256_extracti128_si256(pixels, 1));
+      }
       // In each half, for four pixels: x0 y0 z0 x1 | y1 z1 x2 y2 | z2 x3 y3 z3.
       const __m256 xy02 = _mm256_shuffle_ps(x, y, 0x88), zx = _mm256_shuffle_ps(z, x, 0xD8);
       const __m256 yz13 = _mm256_shuffle_ps(y, z, 0xDD);
       const __m256 a = _mm256_shuffle_ps(xy02, zx, 0x88);    // x0 y0, z0 x1
       const __m256 b = _mm256_shuffle_ps(yz13, xy02, 0xD8);  // y1 z1, x2 y2
       const __m256 c = _mm256_shuffle_ps(zx, yz13, 0xDD);    // z2 x3, y3 z3
-      char* out = (swapped ? plane[2] : plane[0]) + 3 * SIZE * static_cast<std::size_t>(at);
       store8<kElement>(out, _mm256_permute2f128_ps(a, b, 0x20));
       store8<kElement>(out + 8 * SIZE, _mm256_permute2f128_ps(c, a, 0x30));
       store8<kElement>(out + 16 * SIZE, _mm256_permute2f128_ps(b, c, 0x31));
