@@ -10,20 +10,22 @@ namespace {
 
 constexpr const char* DECODE_HEATMAP = R"(Peak of every joint map, refined to a part of a cell, in frame pixels.
 
-maps: (N, K, H, W) float32 or float16; N may be 0; never written to. frame_from_map: (N, 2, 3) float64, map cells -> frame.
-refine: "none", "quarter" (HRNet), "none-mmpose", "quarter-mmpose", "dark", "dark-udp" (MMPose) or "dark-udp-rtmlib";
-blur: odd kernel size of DARK's Gaussian, 1..127, in cells. out: (xy, scores) to write to.
-Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, the raw maxima. Ties go to the first cell in row-major
-order. Where no cell is positive the joint is not found: its score is not positive and its cell (0, 0) for "none" and
-"quarter", (-1, -1) for the others. A refinement without a finite answer leaves the cell's centre.
+maps: (N, K, H, W) float32 or float16; N may be 0; never written to. frame_from_map: (N, 2, 3) float64, map cells ->
+frame. refine: "none", "quarter" (HRNet), "none-mmpose", "quarter-mmpose", "dark", "dark-udp" (MMPose) or
+"dark-udp-rtmlib"; blur: odd kernel size of DARK's Gaussian, 1..127, in cells. out: (xy, scores) to write to.
+Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, the raw maxima. Ties go to the first cell in
+row-major order. Where no cell is positive the joint is not found: its score is not positive and its cell (0, 0) for
+"none" and "quarter", (-1, -1) for the others. A refinement without a finite answer leaves the cell's centre.
 Raises ShapeError. Sources: Sun et al. 2019; Zhang et al. 2020 (DARK); Huang et al. 2020 (UDP).)";
 
-constexpr const char* DECODE_UDP_OFFSET = R"(Joints of UDP's combined maps: the blurred heat's peak plus the offset found there.
+constexpr const char* DECODE_UDP_OFFSET =
+    R"(Joints of UDP's combined maps: the blurred heat's peak plus the offset found there.
 
 maps: (N, 3K, H, W) float32: heat, x offset and y offset of each joint. frame_from_map: (N, 2, 3) float64.
-blur: the heat is blurred with a Gaussian of 2 * blur + 1 cells; 1..63. radius: offsets are in units of radius * H cells.
-out: (xy, scores) to write to. Returns xy (N, K, 2) and scores (N, K) float32, maxima of the blurred heat; a joint whose
-score is not positive is not found and lies at cell (-1, -1). Raises ShapeError. Source: Huang et al. 2020.)";
+blur: the heat is blurred with a Gaussian of 2 * blur + 1 cells; 1..63. radius: offsets are in units of radius * H
+cells. out: (xy, scores) to write to. Returns xy (N, K, 2) and scores (N, K) float32, maxima of the blurred heat; a
+joint whose score is not positive is not found and lies at cell (-1, -1). Raises ShapeError. Source: Huang et al.
+2020.)";
 
 template <typename T>
 MapsOf<T> view_of(const py::array& maps) {
@@ -69,8 +71,10 @@ py::tuple heatmap(const py::array& maps, const py::array& frame_from_map, const 
   JointArrays joints = joint_arrays(out, maps.shape(0), maps.shape(1), {&maps, &frame_from_map});
   {
     py::gil_scoped_release nobody_waits;
-    if (half) decode_heatmap(half_view, matrix, refinement, blur, joints.view);
-    else decode_heatmap(view, matrix, refinement, blur, joints.view);
+    if (half)
+      decode_heatmap(half_view, matrix, refinement, blur, joints.view);
+    else
+      decode_heatmap(view, matrix, refinement, blur, joints.view);
   }
   return joints.result();
 }

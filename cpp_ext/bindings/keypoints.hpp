@@ -26,18 +26,21 @@ inline bool overlaps(const py::array& a, const py::array& b) {
 }
 
 // out: None or (xy, scores), of shapes (n, k, 2) and (n, k); refused where it shares memory with an input.
-inline JointArrays joint_arrays(const py::object& out, ssize_t n, ssize_t k, std::initializer_list<const py::array*> inputs) {
+inline JointArrays joint_arrays(const py::object& out, ssize_t n, ssize_t k,
+                                std::initializer_list<const py::array*> inputs) {
   py::object xy = py::none(), scores = py::none();
   const bool given = !out.is_none();
   if (given) {
-    if (!py::isinstance<py::tuple>(out) || py::len(out) != 2) raise("ShapeError", "out must be a tuple (xy, scores) or None");
+    if (!py::isinstance<py::tuple>(out) || py::len(out) != 2)
+      raise("ShapeError", "out must be a tuple (xy, scores) or None");
     xy = out[py::int_(0)];
     scores = out[py::int_(1)];
   }
   JointArrays arrays{output<float>(xy, "out[0]", {n, k, 2}), output<float>(scores, "out[1]", {n, k}), {}};
   if (given) {
     bool shared = overlaps(arrays.xy, arrays.scores);
-    for (const py::array* input : inputs) shared = shared || overlaps(arrays.xy, *input) || overlaps(arrays.scores, *input);
+    for (const py::array* input : inputs)
+      shared = shared || overlaps(arrays.xy, *input) || overlaps(arrays.scores, *input);
     if (shared) raise("ShapeError", "out must not share memory with an input or with itself; pass arrays of its own");
   }
   arrays.view = {arrays.xy.mutable_data(), arrays.scores.mutable_data()};

@@ -9,16 +9,17 @@ namespace {
 
 constexpr const char* DECODE_MOVENET_HEADS = R"(MoveNet's pose from its four raw heads, in frame pixels.
 
-center: (N, 1, H, W), regression: (N, 2K, H, W), heatmaps: (N, K, H, W), offsets: (N, 2K, H, W), all float32; N may be 0.
-layout="nhwc": the channels last instead. center may also be (N, H, W). frame_from_input: (N, 2, 3) float64, input px ->
-frame. stride: input pixels per cell. order: "yx" (Google) or "xy" (fire717) within a channel pair. logits: center and
-heatmaps want a sigmoid. whole_cells: truncate regressions to whole cells (fire717). min_score: heatmap cells below are
-no candidates; a joint without any lies at its regressed place with score 0. out: (xy, scores) to write to.
-Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises ShapeError.
-Source: Google's MoveNet as re-implemented by lee-man and fire717; a cell counts 1 / (distance + 1.8).)";
+center: (N, 1, H, W), regression: (N, 2K, H, W), heatmaps: (N, K, H, W), offsets: (N, 2K, H, W), all float32; N may
+be 0. layout="nhwc": the channels last instead. center may also be (N, H, W). frame_from_input: (N, 2, 3) float64,
+input px -> frame. stride: input pixels per cell. order: "yx" (Google) or "xy" (fire717) within a channel pair.
+logits: center and heatmaps want a sigmoid. whole_cells: truncate regressions to whole cells (fire717). min_score:
+heatmap cells below are no candidates; a joint without any lies at its regressed place with score 0. out: (xy,
+scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises
+ShapeError. Source: Google's MoveNet as re-implemented by lee-man and fire717; a cell counts 1 / (distance + 1.8).)";
 
 // One head; the sizes are the heatmaps'.
-MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w, bool last) {
+MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w,
+                 bool last) {
   check<float>(array, name, last ? std::vector<ssize_t>{n, h, w, channels} : std::vector<ssize_t>{n, channels, h, w});
   const auto count = static_cast<std::size_t>(channels);
   return {static_cast<const float*>(array.data()), count, last ? 1 : static_cast<std::size_t>(h * w), last ? count : 1};
@@ -33,7 +34,8 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
   const ssize_t n = heatmaps.shape(0), k = heatmaps.shape(last ? 3 : 1);
   const ssize_t h = heatmaps.shape(last ? 1 : 2), w = heatmaps.shape(last ? 2 : 3);
   if (h < 1 || w < 1 || k < 1) {
-    raise("ShapeError", "heatmaps must have at least one joint, row and column, got shape " + shape_text(shape_of(heatmaps)));
+    raise("ShapeError",
+          "heatmaps must have at least one joint, row and column, got shape " + shape_text(shape_of(heatmaps)));
   }
   MovenetHeads heads;
   heads.heatmaps = head(heatmaps, "heatmaps", n, k, h, w, last);
@@ -50,7 +52,8 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
   heads.h = static_cast<std::size_t>(h);
   heads.w = static_cast<std::size_t>(w);
   const double* matrix = matrices(frame_from_input, "frame_from_input", n);
-  if (!(stride > 0) || !std::isfinite(stride)) raise("ShapeError", "stride must be positive, got " + std::to_string(stride));
+  if (!(stride > 0) || !std::isfinite(stride))
+    raise("ShapeError", "stride must be positive, got " + std::to_string(stride));
   MovenetOptions options;
   options.stride = stride;
   options.y_first = word<bool>(order, "order", {{"yx", true}, {"xy", false}});

@@ -8,15 +8,16 @@ namespace {
 constexpr const char* DECODE_REGRESSION = R"(Joints that a network gives as coordinates, in frame pixels.
 
 coords: (N, K, 2) float32, x and y as fractions of the input, or (N, K, 4) with both sigmas behind them; N may be 0.
-sigma: (N, K, 2) float32 or None. frame_from_input: (N, 2, 3) float64, input px -> frame. input_hw: the input's height and
-width in pixels. origin: "corner" (0..1, MMPose) or "center" (-0.5..0.5, the RLE authors'). out: (xy, scores) to write to.
-Returns xy (N, K, 2) float32, x first, and scores (N, K) float32: mean(1 - sigma), or 1 where there is no sigma. A joint
-whose coordinates are not finite lies at the input's centre with score 0. Raises ShapeError. Source: Li et al. 2021 (RLE).)";
+sigma: (N, K, 2) float32 or None. frame_from_input: (N, 2, 3) float64, input px -> frame. input_hw: the input's
+height and width in pixels. origin: "corner" (0..1, MMPose) or "center" (-0.5..0.5, the RLE authors'). out: (xy,
+scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32: mean(1 - sigma), or 1 where
+there is no sigma. A joint whose coordinates are not finite lies at the input's centre with score 0. Raises
+ShapeError. Source: Li et al. 2021 (RLE).)";
 
 constexpr const char* DECODE_MOVENET = R"(MoveNet's exported rows (y, x, score), in frame pixels.
 
-yxs: (N, K, 3) or (N, 1, K, 3) float32, y and x as fractions of the input; N may be 0. frame_from_input: (N, 2, 3) float64,
-input px -> frame. input_hw: the input's height and width in pixels. out: (xy, scores) to write to.
+yxs: (N, K, 3) or (N, 1, K, 3) float32, y and x as fractions of the input; N may be 0. frame_from_input: (N, 2, 3)
+float64, input px -> frame. input_hw: the input's height and width in pixels. out: (xy, scores) to write to.
 Returns xy (N, K, 2) float32, x first, and scores (N, K) float32. A joint whose coordinates are not finite lies at the
 input's centre with score 0. Raises ShapeError. Source: the MoveNet model card.)";
 
@@ -60,8 +61,10 @@ py::tuple regression(const py::array& coords, const py::object& sigma, const py:
 
 py::tuple movenet(const py::array& yxs, const py::array& frame_from_input, std::pair<double, double> input_hw,
                   const py::object& out) {
-  if (yxs.ndim() == 4) check<float>(yxs, "yxs", {ANY, 1, ANY, 3});
-  else check<float>(yxs, "yxs", {ANY, ANY, 3});
+  if (yxs.ndim() == 4)
+    check<float>(yxs, "yxs", {ANY, 1, ANY, 3});
+  else
+    check<float>(yxs, "yxs", {ANY, ANY, 3});
   const ssize_t n = yxs.shape(0), k = yxs.shape(yxs.ndim() - 2);
   const double* matrix = matrices(frame_from_input, "frame_from_input", n);
   const Size size = input_size(input_hw);

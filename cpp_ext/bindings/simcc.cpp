@@ -10,10 +10,10 @@ namespace {
 
 constexpr const char* DECODE_SIMCC = R"(Joints of SimCC / SimDR vectors, one per axis, in frame pixels.
 
-x: (N, K, Wx), y: (N, K, Wy) float32; N may be 0; never written to. frame_from_input: (N, 2, 3) float64, input px -> frame.
-split_ratio: bins per input pixel. score: "min" (MMPose), "mean" (rtmlib) or "max" (SimDR) of the two axes' peaks.
-softmax: scores are peaks of softmax(gain * vector), gain = (x's, y's). dark_blur: (x's, y's) odd kernel sizes, 1..127, of
-DARK's refinement of a bin, 0 for none. out: (xy, scores) to write to.
+x: (N, K, Wx), y: (N, K, Wy) float32; N may be 0; never written to. frame_from_input: (N, 2, 3) float64, input px ->
+frame. split_ratio: bins per input pixel. score: "min" (MMPose), "mean" (rtmlib) or "max" (SimDR) of the two axes'
+peaks. softmax: scores are peaks of softmax(gain * vector), gain = (x's, y's). dark_blur: (x's, y's) odd kernel
+sizes, 1..127, of DARK's refinement of a bin, 0 for none. out: (xy, scores) to write to.
 Returns xy (N, K, 2) float32, x first, and scores (N, K) float32. Ties go to the first bin. A joint whose score is not
 positive is not found: bin (-1, -1). Raises ShapeError. Sources: Li et al. 2022 (SimCC); Zhang et al. 2020 (DARK).)";
 
@@ -38,13 +38,14 @@ py::tuple simcc(const py::array& x, const py::array& y, const py::array& frame_f
   if (!(gain.first > 0 && gain.second > 0)) raise("ShapeError", "gain must be two positive numbers");
   for (const int blur : {dark_blur.first, dark_blur.second}) {
     if (blur != 0 && (blur < 1 || blur > MAX_BLUR || blur % 2 == 0)) {
-      raise("ShapeError", "dark_blur must be 0, or odd and 1 to " + std::to_string(MAX_BLUR) + ", got " + std::to_string(blur));
+      raise("ShapeError",
+            "dark_blur must be 0, or odd and 1 to " + std::to_string(MAX_BLUR) + ", got " + std::to_string(blur));
     }
   }
   SimccOptions options;
   options.split_ratio = split_ratio;
-  options.score = word<SimccScore>(
-      score, "score", {{"min", SimccScore::MIN}, {"mean", SimccScore::MEAN}, {"max", SimccScore::MAX}});
+  options.score = word<SimccScore>(score, "score",
+                                   {{"min", SimccScore::MIN}, {"mean", SimccScore::MEAN}, {"max", SimccScore::MAX}});
   options.softmax = softmax;
   options.gain_x = gain.first;
   options.gain_y = gain.second;

@@ -24,8 +24,8 @@ void padded_row(const float* row, int w, int from, int count, Border border, flo
 
 GaussianKernel::GaussianKernel(int size) : size_(size) {
   // OpenCV's fixed kernels for small sizes, in units of 1/256; the formula of getGaussianKernel for the others.
-  static constexpr double SMALL[5][9] = {{256}, {64, 128, 64}, {16, 64, 96, 64, 16}, {8, 28, 56, 72, 56, 28, 8},
-                                         {4, 13, 30, 51, 60, 51, 30, 13, 4}};
+  static constexpr double SMALL[5][9] = {
+      {256}, {64, 128, 64}, {16, 64, 96, 64, 16}, {8, 28, 56, 72, 56, 28, 8}, {4, 13, 30, 51, 60, 51, 30, 13, 4}};
   if (size <= 9) {
     for (int i = 0; i < size; ++i) taps_[i] = static_cast<float>(SMALL[size / 2][i] / 256.0);
     return;
@@ -41,7 +41,8 @@ GaussianKernel::GaussianKernel(int size) : size_(size) {
   for (int i = 0; i < size; ++i) taps_[i] = static_cast<float>(values[i] / sum);
 }
 
-void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border, Patch& patch) {
+void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border,
+                Patch& patch) {
   constexpr int WIDTH = Patch::WIDTH;
   const int radius = kernel.radius();
   const float* taps = kernel.taps();

@@ -170,7 +170,8 @@ void decode_udp_offset(const MapsView& maps, const double* frame_from_map, int b
   for (std::size_t row = 0; row < maps.n * joints; ++row) {
     const float* heat = maps.data + row * 3 * cells;
     const double* matrix = frame_from_map + row / joints * 6;
-    blur_map(heat, static_cast<int>(maps.h), static_cast<int>(maps.w), kernel, Border::REFLECT, blurred.data(), scratch);
+    blur_map(heat, static_cast<int>(maps.h), static_cast<int>(maps.w), kernel, Border::REFLECT, blurred.data(),
+             scratch);
     const Peak peak = find_peak(blurred.data(), cells);
     out.scores[row] = peak.value;
     double x = -1, y = -1;

@@ -220,10 +220,13 @@ template <typename T>
 Peak find(const T* values, std::size_t n) {
   switch (simd_level()) {
 #if defined(__x86_64__)
-    case Simd::avx512: return find_avx512(values, n);
-    case Simd::avx2: return find_avx2(values, n);
+    case Simd::avx512:
+      return find_avx512(values, n);
+    case Simd::avx2:
+      return find_avx2(values, n);
 #endif
-    default: return find_portable(values, n);
+    default:
+      return find_portable(values, n);
   }
 }
 

@@ -13,10 +13,13 @@ const Lanes lanes_portable = {blur, sum_of_powers, any_at_least, widen};
 const Lanes& lanes() {
   switch (simd_level()) {
 #if defined(__x86_64__)
-    case Simd::avx512: return lanes_avx512;
-    case Simd::avx2: return lanes_avx2;
+    case Simd::avx512:
+      return lanes_avx512;
+    case Simd::avx2:
+      return lanes_avx2;
 #endif
-    default: return lanes_portable;
+    default:
+      return lanes_portable;
   }
 }
 

@@ -1,5 +1,5 @@
-// Loops over many floats that are worth a version per instruction set. Each version does the same operations on the same
-// sixteen lanes in the same order, so that all give the same bits.
+// Loops over many floats that are worth a version per instruction set. Each version does the same operations on the
+// same sixteen lanes in the same order, so that all give the same bits.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ struct BlurJob {
   int h, w;
   const float* taps;  // symmetric, 2 * radius + 1 of them
   int radius;         // 0..MAX_RADIUS
-  bool mirrored;  // what lies outside: the mirror, or zeros
-  bool column;    // false: only along rows
+  bool mirrored;      // what lies outside: the mirror, or zeros
+  bool column;        // false: only along rows
 };
 
 constexpr std::size_t LANES = 16;
@@ -25,7 +25,9 @@ constexpr int MAX_RADIUS = 63;
 constexpr std::size_t padded_width(std::size_t w) { return (w + LANES - 1) / LANES * LANES; }
 
 // A row with its padding, and room for what its last block reads beyond.
-constexpr std::size_t blur_row_size(std::size_t w, std::size_t radius) { return padded_width(padded_width(w) + 2 * radius + LANES); }
+constexpr std::size_t blur_row_size(std::size_t w, std::size_t radius) {
+  return padded_width(padded_width(w) + 2 * radius + LANES);
+}
 
 // Every row summed and padded, a row of zeros, a row of results; LANES more to begin at a cache line.
 constexpr std::size_t blur_rows_size(std::size_t h, std::size_t w, std::size_t radius) {

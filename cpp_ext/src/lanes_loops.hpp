@@ -1,6 +1,6 @@
 // The loops of lanes.hpp, compiled once per instruction set: include after lanes.hpp, the target's pragma and
-// EDGE_POSE_VECTOR_BYTES, the size of its registers. No include guard and everything in an unnamed namespace, so that no
-// version can leak into a file built for another machine.
+// EDGE_POSE_VECTOR_BYTES, the size of its registers. No include guard and everything in an unnamed namespace, so that
+// no version can leak into a file built for another machine.
 namespace edge_pose {
 namespace {
 
@@ -90,14 +90,16 @@ inline void pad_row(const BlurJob& job, const float* source, float* padded, int 
 
 void blur(const BlurJob& job) {
   const auto width = static_cast<int>(padded_width(static_cast<std::size_t>(job.w)));
-  const auto size = static_cast<int>(blur_row_size(static_cast<std::size_t>(job.w), static_cast<std::size_t>(job.radius)));
+  const auto size =
+      static_cast<int>(blur_row_size(static_cast<std::size_t>(job.w), static_cast<std::size_t>(job.radius)));
   const std::ptrdiff_t stride = width;
   // All rows are padded before the first is summed: a load right behind the stores it straddles would have to wait.
   constexpr std::uintptr_t LINE = sizeof(float) * LANES;
   auto* rows = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(job.rows) + LINE - 1) / LINE * LINE);
   float* padded = rows + job.h * stride;
   for (int y = 0; y < job.h; ++y) {
-    pad_row(job, job.source + static_cast<std::ptrdiff_t>(y) * job.w, padded + static_cast<std::ptrdiff_t>(y) * size, size);
+    pad_row(job, job.source + static_cast<std::ptrdiff_t>(y) * job.w, padded + static_cast<std::ptrdiff_t>(y) * size,
+            size);
   }
   for (int y = 0; y < job.h; ++y) {
     const float* row = padded + static_cast<std::ptrdiff_t>(y) * size;

@@ -27,9 +27,9 @@ float value_at(double p, bool logits) {
   return static_cast<float>(std::log(p / (1 - p)) - 1e-3 - 1e-6 / (1 - p));
 }
 
-// The search for the first greatest of probability / (distance to (y, x) + SOFTENING) among cells of at least min_score.
-// It starts where the cell should be and goes outwards band by band; a band without a value that could still win at the
-// band's own distance, the least there is, is passed over.
+// The search for the first greatest of probability / (distance to (y, x) + SOFTENING) among cells of at least
+// min_score. It starts where the cell should be and goes outwards band by band; a band without a value that could still
+// win at the band's own distance, the least there is, is passed over.
 class Search {
  public:
   Search(const float* map, std::size_t h, std::size_t w, float y, float x, bool logits, float min_score)
@@ -121,7 +121,8 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
   std::vector<float> scratch;
   for (std::size_t row = 0; row < heads.n; ++row) {
     const Search person(dense(channel(heads.center, cells, row, 0), heads.center.cell_step, cells, scratch), heads.h,
-                        heads.w, static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options.logits, 0.0F);
+                        heads.w, static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options.logits,
+                        0.0F);
     const std::size_t center = person.cell();
     for (std::size_t k = 0; k < heads.k; ++k) {
       const auto pair = [&](const MovenetHead& head, std::size_t which, std::size_t cell) {
@@ -129,8 +130,8 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
       };
       const float x = regressed(pair(heads.regression, x_at, center), center % heads.w, options.whole_cells);
       const float y = regressed(pair(heads.regression, 1 - x_at, center), center / heads.w, options.whole_cells);
-      const Search best(dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch), heads.h,
-                        heads.w, y, x, options.logits, std::max(options.min_score, 0.0F));
+      const Search best(dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch),
+                        heads.h, heads.w, y, x, options.logits, std::max(options.min_score, 0.0F));
       double at_x = static_cast<double>(x), at_y = static_cast<double>(y);
       if (best.found()) {
         at_x = static_cast<double>(best.cell() % heads.w) + finite_or_zero(pair(heads.offsets, x_at, best.cell()));

@@ -18,9 +18,12 @@ double softmax_peak(const float* v, std::size_t n, float top, double gain) {
 
 float combined(SimccScore rule, double x, double y) {
   switch (rule) {
-    case SimccScore::MIN: return static_cast<float>(std::min(x, y));
-    case SimccScore::MEAN: return static_cast<float>(0.5 * (x + y));
-    case SimccScore::MAX: break;
+    case SimccScore::MIN:
+      return static_cast<float>(std::min(x, y));
+    case SimccScore::MEAN:
+      return static_cast<float>(0.5 * (x + y));
+    case SimccScore::MAX:
+      break;
   }
   return static_cast<float>(std::max(x, y));
 }

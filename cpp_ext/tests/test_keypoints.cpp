@@ -26,7 +26,7 @@ constexpr float INFINITE = std::numeric_limits<float>::infinity();
 constexpr std::uint16_t HALVES[3][8] = {{0x7E00, 0xFE00, 0xFC00, 0xBC00, 0x8000, 0x0000, 0x8001, 0x83FF},
                                         {0x7E00, 0x3C00, 0x3800, 0x0001, 0xBC00, 0x8000, 0x0000, 0x3BFF},
                                         {0x7E00, 0xFE00, 0xFC00, 0xBC00, 0xB800, 0xBC01, 0xA400, 0xFBFF}};
-constexpr Refine REFINES[] = {Refine::NONE, Refine::NONE_MMPOSE, Refine::QUARTER, Refine::QUARTER_MMPOSE,
+constexpr Refine REFINES[] = {Refine::NONE, Refine::NONE_MMPOSE, Refine::QUARTER,        Refine::QUARTER_MMPOSE,
                               Refine::DARK, Refine::DARK_UDP,    Refine::DARK_UDP_RTMLIB};
 
 // A small generator, the same on every machine.
@@ -145,8 +145,8 @@ void test_peaks_anywhere_on_small_maps_are_refined_inside_the_buffer() {
           std::vector<float> map(cells, rest);
           map[at] = 1;
           Result result(1, 1);
-          decode_heatmap(MapsView{map.data(), 1, 1, static_cast<std::size_t>(h), static_cast<std::size_t>(w)}, IDENTITY, refine,
-                         11, result.view());
+          decode_heatmap(MapsView{map.data(), 1, 1, static_cast<std::size_t>(h), static_cast<std::size_t>(w)}, IDENTITY,
+                         refine, 11, result.view());
           CHECK(std::isfinite(result.xy[0]) && std::isfinite(result.xy[1]));
           if (rest <= 0.5F && refine != Refine::DARK_UDP && refine != Refine::DARK_UDP_RTMLIB) {
             CHECK(std::fabs(result.xy[0] - static_cast<float>(at % static_cast<std::size_t>(w))) <= 1);
@@ -203,8 +203,8 @@ void test_nothing_is_not_found() {
 void test_udp_offsets() {
   constexpr std::size_t H = 10, W = 12, AT = 4 * W + 5;
   std::vector<float> maps(3 * H * W, 0.0F);
-  maps[AT] = 1;              // heat
-  maps[H * W + AT] = 0.5F;   // x offset
+  maps[AT] = 1;             // heat
+  maps[H * W + AT] = 0.5F;  // x offset
   maps[2 * H * W + AT] = NOT_A_NUMBER;
   Result result(1, 1);
   decode_udp_offset({maps.data(), 1, 3, H, W}, IDENTITY, 2, 0.25, result.view());
@@ -271,6 +271,9 @@ void test_coordinates() {
   decode_regression({joints.data(), nullptr, 1, 2, 4}, IDENTITY, 200, 100, Origin::CORNER, result.view());
   CHECK(result.xy[0] == 25 && result.xy[1] == 100 && std::fabs(result.scores[0] - 0.7F) < 1e-6F);
   CHECK(result.xy[2] == 50 && result.xy[3] == 100 && result.scores[1] == 0);
+  const std::vector<float> absurd = {3e38F, -3e38F};
+  decode_regression({absurd.data(), nullptr, 1, 1, 2}, IDENTITY, 200, 100, Origin::CORNER, result.view());
+  CHECK(std::isfinite(result.xy[0]) && std::isfinite(result.xy[1]));
 }
 
 }  // namespace

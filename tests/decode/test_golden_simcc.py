@@ -35,7 +35,7 @@ def test_mmpose_codec(ref):
     assert_array_equal(xy, ref["mm_codec_keypoints"])
     assert_array_equal(scores, ref["mm_codec_scores"])
     visibility = simcc.simcc_visibility(x, y, sigma=SIGMA)
-    assert_allclose(visibility, ref["mm_codec_visibility"], atol=5e-5)
+    assert_allclose(visibility, ref["mm_codec_visibility"], atol=2e-4)
     xy, _ = simcc.decode_simcc(x[1:], y[1:], identity(len(x) - 1), dark_sigma=SIGMA)
     assert_allclose(xy, ref["mm_codec_dark_keypoints_from1"], atol=PX, rtol=0)
 

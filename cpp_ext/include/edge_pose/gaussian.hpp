@@ -31,10 +31,11 @@ struct Patch {
   float values[5][WIDTH];
   float at(int dx, int dy) const { return values[REACH + dy][REACH + dx]; }
 };
-void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border, Patch& patch);
+void blur_patch(const float* map, int h, int w, int x, int y, const GaussianKernel& kernel, Border border,
+                Patch& patch);
 
-// Blurs a map [h][w] into out [h][w]; scratch is reused between calls. A vector is a map of one row: pass column = false
-// to leave the direction across rows alone.
+// Blurs a map [h][w] into out [h][w]; scratch is reused between calls. A vector is a map of one row: pass column =
+// false to leave the direction across rows alone.
 void blur_map(const float* map, int h, int w, const GaussianKernel& kernel, Border border, float* out,
               std::vector<float>& scratch, bool column = true);
 

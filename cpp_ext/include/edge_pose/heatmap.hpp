@@ -2,9 +2,9 @@
 //
 // Where a map's greatest value is not positive there is no joint: its score is that value and its place is map cell
 // (0, 0) for the HRNet refinements, (-1, -1) for MMPose's and rtmlib's, carried to the frame like any other.
-// Scores are raw map values. A refinement that has no finite answer (a flat map, infinities, a speck that the blur drowns
-// in negative values) leaves the peak's cell.
-// Not-a-number cells are never peaks; maps are never written to. The reference vectors of the original authors pin all.
+// Scores are raw map values. A refinement that has no finite answer (a flat map, infinities, a speck that the blur
+// drowns in negative values) leaves the peak's cell. Not-a-number cells are never peaks; maps are never written to. The
+// reference vectors of the original authors pin all.
 #pragma once
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace edge_pose {
 
@@ -15,10 +16,16 @@ struct Joints {
   float* scores;
 };
 
-// (x, y) of a decoder's own coordinates, through the row-major 2x3 matrix m, to out[0..1]; rounded to float32 once.
+inline float to_float(double value) {
+  constexpr double MOST = std::numeric_limits<float>::max();
+  return static_cast<float>(value > MOST ? MOST : value < -MOST ? -MOST : value);
+}
+
+// (x, y) of a decoder's own coordinates, through the row-major 2x3 matrix m, to out[0..1]; rounded to float32 once, and
+// finite wherever x, y and m are.
 inline void put_point(const double* m, double x, double y, float* out) {
-  out[0] = static_cast<float>(m[0] * x + m[1] * y + m[2]);
-  out[1] = static_cast<float>(m[3] * x + m[4] * y + m[5]);
+  out[0] = to_float(m[0] * x + m[1] * y + m[2]);
+  out[1] = to_float(m[3] * x + m[4] * y + m[5]);
 }
 
 // The greatest of some values, and where it is.

@@ -18,7 +18,7 @@ enum class SimccScore { MIN, MEAN, MAX };  // of the two axes: MMPose, rtmlib, S
 struct SimccOptions {
   double split_ratio = 2;
   SimccScore score = SimccScore::MIN;
-  bool softmax = false;        // scores from exp(gain * v) / sum; the peak's bin does not change
+  bool softmax = false;  // scores from exp(gain * v) / sum; the peak's bin does not change
   double gain_x = 1, gain_y = 1;
   int blur_x = 0, blur_y = 0;  // kernel sizes of DARK's refinement on each axis, odd; 0: not refined
 };
