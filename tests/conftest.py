@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ import pytest
 
 HERE = Path(__file__).parent
 SHARED = HERE.parent.parent / "shared"
+
+
+def pytest_configure() -> None:
+    """Let the tests of Ctrl-C hear it: a background job of a script is deaf to it, and so are its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(what: str) -> None:
