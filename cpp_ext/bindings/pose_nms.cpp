@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 
 #include "common.hpp"
@@ -63,6 +64,12 @@ py::array_t<std::int64_t> indices(std::vector<std::int64_t>&& values) {
   return owned(std::move(values), {n});
 }
 
+// Both C-contiguous.
+bool share_memory(const py::array& a, const py::array& b) {
+  const auto *a_data = static_cast<const char*>(a.data()), *b_data = static_cast<const char*>(b.data());
+  return std::less<>()(a_data, b_data + b.nbytes()) && std::less<>()(b_data, a_data + a.nbytes());
+}
+
 py::array_t<double> matrix(const py::array& a_xy, const py::array& a_areas, const py::array& b_xy,
                            const py::array& b_areas, const py::array& sigmas, const MaybeArray& a_joint_scores,
                            const MaybeArray& b_joint_scores, const std::optional<float>& visible,
@@ -77,6 +84,11 @@ py::array_t<double> matrix(const py::array& a_xy, const py::array& a_areas, cons
   const bool scored = b_joint_scores && (a_joint_scores || visibility == "candidate");
   const OksOptions options = oks_options(sigmas, a.k, scored, visible, visibility);
   auto result = output<double>(out, "out", {static_cast<ssize_t>(a.n), static_cast<ssize_t>(b.n)});
+  const py::array* a_seen = a_joint_scores ? &*a_joint_scores : &a_xy;
+  const py::array* b_seen = b_joint_scores ? &*b_joint_scores : &b_xy;
+  for (const py::array* input : {&a_xy, &a_areas, a_seen, &b_xy, &b_areas, b_seen, &sigmas}) {
+    if (share_memory(result, *input)) refuse("out must not share memory with an input");
+  }
   double* data = result.mutable_data();
   {
     py::gil_scoped_release release;

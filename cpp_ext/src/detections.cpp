@@ -10,6 +10,8 @@ namespace edge_pose {
 
 namespace {
 
+constexpr float CLASS_OFFSET = 7680;  // pixels between classes, as YOLOv5 and YOLOv8 have it
+
 struct Found {
   Box box;  // input pixels
   float score;
@@ -122,8 +124,11 @@ Detections decode_dense_head(const HeadView& head, const HeadLayout& layout, con
         const Box box{x - half_w, y - half_h, x + half_w, y + half_h};
         if (!std::isfinite(c.score) || !finite(box)) continue;
         const auto label = static_cast<std::int32_t>(options.agnostic ? 0 : c.label);
-        if (kept.suppress(box, label) || (ask_joints && !writer.joints_finite(c.row))) continue;
-        kept.keep(box, label);
+        // The published decoders move classes apart before they compare; that rounds, and what is kept depends on it.
+        const float apart = static_cast<float>(label) * CLASS_OFFSET;
+        const Box moved{box.x1 + apart, box.y1 + apart, box.x2 + apart, box.y2 + apart};
+        if (kept.suppress(moved, label) || (ask_joints && !writer.joints_finite(c.row))) continue;
+        kept.keep(moved, label);
         found.push_back({box, c.score, c.label, c.row});
       }
     });

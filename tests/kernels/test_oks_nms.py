@@ -57,6 +57,9 @@ def test_out_is_filled():
     out = np.empty((1, 1))
     assert oks_matrix(ONE, F32([9]), ONE, F32([9]), SIGMAS, out=out) is out
     assert out[0, 0] == 1
+    memory = ONE.astype(F32)
+    with pytest.raises(ShapeError, match="share memory"):
+        oks_matrix(memory, F32([9]), ONE, F32([9]), SIGMAS, out=memory.view(np.float64)[0, :1, :1])
 
 
 def test_soft_keeps_at_most_max_det_and_says_the_lowered_scores():

@@ -105,7 +105,9 @@ def decode_yolo(
     at, label, score = at[order], label[order], score[order]
     half = rows[at, 2:4] / 2
     boxes = np.concatenate([rows[at, :2] - half, rows[at, :2] + half], 1)
-    kept = nms(boxes, score, iou_threshold=iou, classes=None if agnostic else label, max_det=max_det)
+    label_apart = np.zeros_like(label) if agnostic else label
+    moved = boxes + (label_apart * np.float32(7680)).astype(np.float32)[:, None]  # rounds, as the published decoders do
+    kept = nms(moved, score, iou_threshold=iou, classes=label_apart, max_det=max_det)
     xy, joint_scores = joints_of(rows[at[kept], first + classes :], keypoints, keypoint_values)
     boxes, xy = to_frame(boxes[kept], xy, matrix, hw, clip_keypoints)
     return boxes, score[kept], label[kept].astype(np.int64), xy, joint_scores, anchors[at[kept]]
