@@ -34,8 +34,7 @@ void RowReader::open(const Frame& frame, const Kernels& kernels, int x0, int x1,
   } else {
     first_ = std::max(x0, 0) & ~1;
     end_ = std::min((x1 + 1) & ~1, frame.width);
-    // Two pixels more than there are: kernels load 8 bytes for a tap of 6, and a frame of one pixel has no right tap.
-    readable_ = std::max(MIN_READABLE, 3 * (end_ - first_ + 2));
+    readable_ = std::max(MIN_READABLE, 3 * (end_ - first_));
   }
   const std::size_t rows = direct_ ? 1 : 3, size = rows * static_cast<std::size_t>(readable_);
   if (memory_.size() < size) memory_.resize(size);

@@ -43,6 +43,15 @@ def test_mirrored_and_upside_down():
     assert (mirrored[0] == image[::-1, ::-1]).all()
 
 
+@pytest.mark.parametrize("off", [0.0, 1e-6, -1e-6, 3e-5])
+def test_transposed_with_samples_a_hair_off_the_pixels(off):
+    image = noise(40, 50, 3)
+    transposed = warp_affine(image, [[0, 1, -off], [1, 0, -off]], (50, 40))[0]
+    assert np.abs(transposed - image.transpose(1, 0, 2)).max() <= 0.05
+    turned = warp_affine(image, [[0, -1, 49 - off], [1, 0, -off]], (50, 40))[0]
+    assert np.abs(turned - image.transpose(1, 0, 2)[::-1]).max() <= 0.05
+
+
 def test_nobody():
     assert warp_affine(noise(10, 10, 3), np.empty((0, 2, 3)), (8, 8)).shape == (0, 8, 8, 3)
 
