@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 OUT ?= out
 CORE := $(wildcard cpp_ext/include/*/* cpp_ext/src/* cpp_ext/bindings/* cpp_ext/cuda/*) CMakeLists.txt setup.py pyproject.toml
 
-.PHONY: help setup test test-all test-cpp test-sanitize lint demo bench clean
+.PHONY: fuzz help setup test test-all test-cpp test-sanitize lint demo bench clean
 
 help:
 	@echo "make demo           set up, build and run the main job on a picture that it draws or that IMAGE names"
@@ -60,6 +60,20 @@ lint: $(VENV)/.test
 
 demo: $(BIN)/edge-pose
 	$(BIN)/python examples/demo.py --output $(OUT) $(if $(IMAGE),--image $(IMAGE))
+
+# SECONDS for each target; clang with its fuzzer runtime is needed (Debian: clang libclang-rt-14-dev).
+SECONDS ?= 60
+CLANG ?= $(firstword $(shell command -v clang++ clang++-19 clang++-16 clang++-14))
+fuzz: $(VENV)/.test
+	@test -n "$(CLANG)" || { echo "make fuzz needs clang++: apt-get install clang libclang-rt-14-dev"; exit 1; }
+	$(BIN)/cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(CLANG)
+	$(BIN)/cmake --build --preset fuzz
+	for target in build/fuzz/fuzz_*; do \
+	  test -x $$target && test -f $$target || continue; \
+	  mkdir -p build/corpus/$${target##*/}; \
+	  $$target -max_total_time=$(SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=build/ build/corpus/$${target##*/} cpp_ext/fuzz/corpus/$${target##*/} || exit 1; \
+	done
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/kernels.py
