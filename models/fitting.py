@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.checkpoints import Checkpoint
+from edge_pose.models.loading import Checkpoint
 from edge_pose.models.renames import HARMLESS, best_renaming, looks_like
 
 # A graph's constants are initialisers, too: what is left over of such a file means nothing.
@@ -58,9 +58,10 @@ def load_into(module: nn.Module, checkpoint: Checkpoint, *, strict: bool = True)
     fitting = [name for name in given if name in target]
     if problems or not fitting:
         what = "; ".join(problems) or f"none of its {len(given)} names is one of the network's {len(own)}"
-        raise CheckpointError(
-            f"these weights do not fit {type(module).__name__}: {what}{looks_like(shapes(checkpoint.tensors))}"
-        )
+        hint = looks_like(shapes(checkpoint.tensors))
+        if checkpoint.format == "onnx" and not fitting:
+            hint = hint or "; a graph that lost its names is read with load_nameless_onnx"
+        raise CheckpointError(f"these weights do not fit {type(module).__name__}: {what}{hint}")
     with torch.no_grad():
         for name in fitting:
             target[name].copy_(given[name])

@@ -143,7 +143,7 @@ def onnx_contents(found: OnnxFile) -> Contents:
     contents = Contents("onnx", dict(found.initializers), dict(found.metadata), list(found.warnings))
     contents.metadata["inputs"], contents.metadata["outputs"] = dict(found.inputs), dict(found.outputs)
     for node in found.nodes:
-        if node.kind == "Identity" and node.inputs[:1] and node.inputs[0] in contents.tensors:
+        if node.kind == "Identity" and node.outputs and node.inputs[:1] and node.inputs[0] in contents.tensors:
             # Exporters store equal weights once.
             contents.tensors[node.outputs[0]] = contents.tensors[node.inputs[0]]
     for node in found.nodes:

@@ -9,8 +9,7 @@ from torch import nn
 
 from edge_pose.errors import CheckpointError
 from edge_pose.models.catalog import build
-from edge_pose.models.checkpoints import Checkpoint, load_checkpoint
-from edge_pose.models.fitting import load_into
+from edge_pose.models.checkpoints import Checkpoint, load_checkpoint, load_into
 
 
 class Net(nn.Module):

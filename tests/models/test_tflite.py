@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.checkpoints import load_checkpoint
-from edge_pose.models.fitting import load_into
+from edge_pose.models.checkpoints import load_checkpoint, load_into
 from edge_pose.models.movenet import build_movenet
 from edge_pose.models.movenet_tflite import movenet_from_tflite
 from edge_pose.models.onnx_weights import read_onnx
