@@ -3,17 +3,13 @@
 Every alternative computes the same joints in frame pixels, so the answers are compared before the clock starts.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-
 import cv2
 import numpy as np
+from timing import Case, main
 
 from edge_pose import kernels
 
 Arrays = tuple[np.ndarray, np.ndarray]
-Case = tuple[str, Callable[[], Arrays], dict[str, Callable[[], Arrays]], int | None]
 K, H, W, BINS_X, BINS_Y = 17, 64, 48, 384, 512
 SIZES = (1, 5, 20)
 
@@ -265,33 +261,16 @@ def cases() -> list[Case]:
     return found
 
 
-def median_ms(calls: list[Callable[[], object]], seconds: float = 0.6) -> list[float]:
-    """Median time of each, taking turns so that all see the same machine."""
-    times: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + seconds * len(calls)
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for call, mine in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            mine.append(time.perf_counter() - start)
-    return [1e3 * statistics.median(mine) for mine in times]
-
-
-def main() -> None:
-    """Print a table: median milliseconds, and how many times ours is faster."""
-    cv2.setNumThreads(1)
-    print(f"{'case':36} {'ours ms':>9} {'GB/s':>6}   alternatives: ms (ratio)")
-    for name, ours, others, floor in cases():
+def check(rows: list[Case]) -> None:
+    """The alternatives must answer what ours answers, or the comparison says nothing."""
+    for name, ours, others, _ in rows:
         xy, scores = ours()
         for other, call in others.items():
             theirs = call()
             assert np.allclose(xy, theirs[0], atol=0.05), (name, other, np.abs(xy - theirs[0]).max())
             assert np.allclose(scores, theirs[1]), (name, other)
-        mine, *rest = median_ms([ours, *others.values()])
-        speed = f"{floor / mine * 1e-6:6.1f}" if floor else " " * 6
-        print(f"{name:36} {mine:9.4f} {speed}  ", end="")
-        print("  ".join(f"{other}: {ms:.4f} ({ms / mine:.1f}x)" for other, ms in zip(others, rest, strict=True)))
 
 
 if __name__ == "__main__":
-    main()
+    check(cases())
+    main(cases())

@@ -4,17 +4,15 @@ Every alternative writes into buffers made once, and is checked to give the same
 (NV12, YUYV) before the clock starts. All with one thread, except the cases that say so.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
+from timing import Case, main
 
 from edge_pose import geometry, kernels
 
-Case = tuple[str, Callable[[], object], dict[str, Callable[[], object]], int | None]
 SIDE, CROP_HW = 640, (256, 192)
 UNIT, MEAN, STD = 1 / 255, np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 LETTERBOX = {"scale": [UNIT] * 3, "bias": [0.0] * 3}
@@ -175,28 +173,5 @@ def cases() -> list[Case]:
     ]
 
 
-def milliseconds(calls: dict[str, Callable[[], object]], seconds: float = 1.0) -> dict[str, float]:
-    """Medians, the calls taking turns so that all meet the same machine."""
-    times: dict[str, list[float]] = {label: [] for label in calls}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(times))]) < 20:
-        for label, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[label].append(time.perf_counter() - start)
-    return {label: statistics.median(values) * 1e3 for label, values in times.items()}
-
-
-def main() -> None:
-    cv2.setNumThreads(1)
-    print(f"SIMD level {kernels.simd_level()}, OpenCV {cv2.__version__}")
-    print(f"{'case':28} {'ours ms':>8} {'GB/s':>6}   by hand: ms (ratio)")
-    for name, ours, others, floor_bytes in cases():
-        median = milliseconds({"ours": ours, **others})
-        rate = (floor_bytes or 0) / median["ours"] / 1e6
-        hand = ", ".join(f"{label} {median[label]:.3f} ({median[label] / median['ours']:.1f}x)" for label in others)
-        print(f"{name:28} {median['ours']:8.4f} {rate:6.1f}   {hand}")
-
-
 if __name__ == "__main__":
-    main()
+    main(cases())

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
+from edge_pose import kernels
+
 Call = Callable[[], object]
+CACHED = 4 << 20  # bytes that stay in the second-level cache and beyond from one round to the next
 
 
 class Case(NamedTuple):
@@ -64,10 +68,11 @@ def copy_gb_per_s(megabytes: int) -> float:
 
 def measured(cases: Iterable[Case], *, repeats: int = 200, seconds: float = 10.0) -> list[Row]:
     """Measure all cases."""
-    speed = copy_gb_per_s(64)
+    memory, cache = copy_gb_per_s(64), copy_gb_per_s(1)
     rows = []
-    for case in cases:
+    for case in map(Case._make, cases):
         found = medians_ms({"ours": case.ours, **case.others}, repeats=repeats, seconds=seconds)
+        speed = cache if (case.floor_bytes or 0) <= CACHED else memory
         floor = case.floor_bytes / speed / 1e6 if case.floor_bytes else None
         rows.append(Row(case.name, found.pop("ours"), found, floor))
     return rows
@@ -81,6 +86,13 @@ def show(rows: Iterable[Row]) -> None:
         ratio = f"{row.ratio:5.1f}x" if row.ratio else ""
         others = ", ".join(f"{label} {ms:.3f}" for label, ms in sorted(row.others_ms.items(), key=lambda v: v[1]))
         print(f"{row.name:40} {row.ours_ms:9.4f} {floor} {ratio:>6}   {others}")
+
+
+def main(cases: Iterable[Case]) -> None:
+    """What a file of cases does when it is run by itself."""
+    cv2.setNumThreads(1)
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    show(measured(cases))
 
 
 def machine() -> dict[str, Any]:
@@ -98,6 +110,8 @@ def machine() -> dict[str, Any]:
         "load": os.getloadavg()[0],
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "simd": kernels.simd_level(),
     }
 
 

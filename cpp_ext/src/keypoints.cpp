@@ -4,15 +4,20 @@
 
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "edge_pose/simd.hpp"
 #include "half.hpp"
 
 #if defined(__x86_64__)
+#if !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own headers pass "undefined" vectors on purpose
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
 #pragma GCC diagnostic pop
+#endif
 #endif
 
 namespace edge_pose {
@@ -66,7 +71,9 @@ template <typename V, typename T>
 std::size_t first_equal(const T* values, std::size_t from, std::size_t n, T wanted) {
   constexpr std::size_t LANES = sizeof(V) / sizeof(T);
   for (; from + LANES <= n; from += LANES) {
-    const auto equal = load<V>(values + from) == wanted;
+    // Written out: compilers disagree on comparing a vector with a scalar of another signedness.
+    const V all = V{} + static_cast<std::decay_t<decltype(V{}[0])>>(wanted);
+    const auto equal = load<V>(values + from) == all;
     std::uint64_t halves[2];
     std::memcpy(halves, &equal, sizeof halves);
     if (halves[0] | halves[1]) break;
