@@ -69,10 +69,11 @@ class Inspection:
             "inputs": ", ".join(f"{name} {shape}" for name, shape in self.inputs.items()),
             "licence": self.license,
         }
-        rows |= {key: shown(value) for key, value in self.metadata.items() if key not in ("inputs", "license")}
+        rows |= {key: str(value) for key, value in self.metadata.items() if value and key not in ("inputs", "license")}
         lines = [f"{self.path.name}: {self.format}, {self.size_bytes / 2**20:.1f} MiB"]
         lines += [f"  {key:<12} {value}" for key, value in rows.items() if value]
-        return "\n".join(lines + [f"  warning      {text}" for text in self.warnings])
+        lines += [f"  warning      {text}" for text in self.warnings]
+        return "\n".join(map(shown, lines))
 
 
 def inspect_file(path: str | Path) -> Inspection:
@@ -146,7 +147,7 @@ def carried_spec(path: Path, contents: Contents, warnings: list[str]) -> ModelSp
         return None
 
 
-def shown(value: Any) -> str:
-    """Shorten a value to one line."""
-    text = " ".join(str(value).split())
+def shown(line: str) -> str:
+    """Shorten a line, and keep what a file says from steering the terminal."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in line)
     return text if len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + " ..."

@@ -50,6 +50,13 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path, monkeypatch, container, whe
     assert [entry.name for entry in tmp_path.iterdir()] == ["w.pt"]
 
 
+def test_the_code_would_run_if_anybody_let_it(tmp_path, monkeypatch):
+    """Else the tests above would prove nothing."""
+    monkeypatch.chdir(tmp_path)
+    pickle.loads(pickle.dumps(Runs()))
+    assert (tmp_path / "marker").exists()
+
+
 # A pickle of one tensor, written by hand so that every number can be a lie.
 STORAGE = b"(X\x07\x00\x00\x00storagectorch\n%s\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu%stQ"
 

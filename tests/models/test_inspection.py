@@ -52,6 +52,13 @@ def test_lines_for_people_and_a_document_for_programs(asset):
     assert document["tensors"][0] == {"name": "model.0.conv.weight", "dtype": "float16", "shape": [16, 3, 6, 6]}
 
 
+def test_a_file_cannot_steer_the_terminal(tmp_path):
+    torch.save({"model": {"w": torch.ones(1)}, "note\x1b[2J": "\x1b]0;owned\x07\nsecond line"}, tmp_path / "w.pt")
+    text = inspect_file(tmp_path / "w.pt").to_text()
+    assert "note?[2J" in text
+    assert "?]0;owned??second line" in text
+
+
 def test_a_licence_in_the_file_counts_more_than_that_of_the_network(tmp_path):
     path = tmp_path / "w.safetensors"
     state = build("movenet-lightning", init=True).state_dict()
