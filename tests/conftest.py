@@ -1,9 +1,10 @@
 """Where the tests find reference vectors and real weights, and when their absence is a failure."""
 
 import json
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ def pytest_configure() -> None:
     """Let the tests of Ctrl-C hear it: a background job of a script is deaf to it, and so are its children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def quiet_again() -> Iterator[None]:
+    """Undo what the command line does to the package's logger when it is run in this process."""
+    logger = logging.getLogger("edge_pose")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
 
 
 def missing(what: str) -> None:
