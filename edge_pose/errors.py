@@ -9,7 +9,8 @@ EdgePoseError
 ├── ModelNotFoundError (LookupError)    no model of that name, no file at that path
 ├── MissingDependencyError (ImportError)  an optional package is not installed
 ├── BackendError (RuntimeError)         the engine refused the model or failed on it
-│   └── DeviceError                     the device that was asked for cannot be had
+│   ├── DeviceError                     the device that was asked for cannot be had
+│   └── StaleEngineError                an engine of another TensorRT, for another GPU or from another ONNX file
 ├── ExportError (RuntimeError)          a model cannot be exported as asked; what was there before stays
 ├── DownloadError (OSError)             a model could not be fetched
 │   └── ChecksumError                   it was fetched, but is not the file the zoo names
@@ -56,6 +57,10 @@ class BackendError(EdgePoseError, RuntimeError):
 
 class DeviceError(BackendError):
     """The device that was asked for cannot be had."""
+
+
+class StaleEngineError(BackendError):
+    """A TensorRT engine was built by another version, for another GPU or from another ONNX file: build it again."""
 
 
 class ExportError(EdgePoseError, RuntimeError):

@@ -32,6 +32,7 @@ ALLOWED = {
     ("opencv", "errors"),
     ("frames", "errors"),
     ("download", "transfer"),  # one file over HTTP, in two
+    ("backends", "zoo"),  # engines are kept in its cache folder
 }
 HEAVY = {"torch", "torchvision"}
 LAZY = {"cv2", "onnxruntime", "tensorrt", "torch", "onnx", "rich", "typer", "pycocotools", "supervision", "tomli_w"}

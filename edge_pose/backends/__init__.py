@@ -13,7 +13,8 @@ from edge_pose.strict import nearest
 __all__ = ["ENGINES", "Backend", "Device", "open_backend"]
 
 log = logging.getLogger("edge_pose")
-ENGINES = {"onnxruntime": "edge_pose.backends.onnxruntime"}
+ENGINES = {"onnxruntime": "edge_pose.backends.onnxruntime", "tensorrt": "edge_pose.backends.tensorrt_files"}
+MADE_FOR = {".engine": "tensorrt"}  # every other file is ONNX Runtime's
 
 
 def open_backend(path: Path, *, device: Device = "auto", engine: str = "auto", threads: int | None = None) -> Backend:
@@ -23,7 +24,7 @@ def open_backend(path: Path, *, device: Device = "auto", engine: str = "auto", t
     """
     if device not in ("auto", "cpu", "cuda"):
         raise BackendError(f"device {device!r} is unknown: {nearest(device, ('auto', 'cpu', 'cuda'))}")
-    name = "onnxruntime" if engine == "auto" else engine
+    name = MADE_FOR.get(path.suffix, "onnxruntime") if engine == "auto" else engine
     if name not in ENGINES:
         raise BackendError(f"engine {engine!r} is unknown: {nearest(engine, ('auto', *ENGINES))}")
     if threads is not None and threads < 1:

@@ -108,7 +108,8 @@ def open_network(
             f"{path} does not say what it is: it has no edge_pose metadata, and the zoo does not know it; "
             "describe it in a TOML file and pass spec= (command line: --spec my.toml)"
         )
-    if rows > 1 and backend.inputs and backend.inputs[0].shape[:1] == (1,):
+    single = bool(backend.inputs) and backend.inputs[0].shape[:1] == (1,)
+    if rows > 1 and single and path.suffix == ".onnx" and engine != "tensorrt":
         opened = open_batch(path, zoo.cache_folder() / "batch")
         if opened is not None:
             backend.close()

@@ -1,0 +1,174 @@
+"""`engine_from_onnx`: an ONNX file becomes a TensorRT engine, or the one that is there is found to be it still."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edge_pose import __version__
+from edge_pose.backends.cuda import compute_capability
+from edge_pose.backends.engine_document import EngineDocument, Shapes
+from edge_pose.backends.tensorrt_library import Library, Target, import_library, make_logger
+from edge_pose.errors import ExportError
+from edge_pose.export.tensorrt import cache, rtx
+from edge_pose.export.tensorrt.flags import BuildOptions, check_opset, configure, hold_float, network_flags
+from edge_pose.export.tensorrt.graph import Graph, read_graph
+from edge_pose.export.tensorrt.progress import Phases, Progress, in_background, make_monitor
+from edge_pose.spec import ModelSpec
+
+log = logging.getLogger(__name__)
+DEFAULTS = BuildOptions()
+
+
+def engine_from_onnx(
+    onnx: Path,
+    output: Path | None = None,
+    *,
+    target: Target = "tensorrt",
+    batch: tuple[int, int, int] | None = None,
+    options: BuildOptions = DEFAULTS,
+    spec: ModelSpec | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Path:
+    """Build a TensorRT engine; returns its path. One that is there and has the same key is not built again.
+
+    output: the .engine file, by default a keyed one in the cache; x.engine.json beside it says what it is. batch:
+    smallest, best and largest number of rows, by default the specification's. spec: for a file that carries none.
+    force: build in any case. Precision is the file's own. Ctrl-C leaves what was there before.
+    Raises MissingDependencyError, DeviceError without a GPU (target "tensorrt-rtx" needs none), ExportError naming
+    node and operator where TensorRT refuses the graph, CheckpointError, SpecError, OutputError.
+    """
+    graph = read_graph(onnx, spec)
+    graph.check()
+    profiles = graph.profile(batch)
+    library = import_library(target)
+    check_opset(library, graph)
+    if target == "tensorrt-rtx":
+        capabilities = rtx.chosen_capabilities(library, options.capabilities)
+    elif options.capabilities:
+        raise ExportError("TensorRT builds for the GPU that it runs on; compute capabilities are for tensorrt-rtx")
+    else:
+        capabilities = (compute_capability(),)
+    key = cache.EngineKey(
+        graph.sha256, target, library.version, capabilities, graph.precision, tuple(sorted(profiles.items())),
+        options.hardware, options.version_compatible, options.dla_core, options.workspace_mib,
+        options.optimization_level,
+    )  # fmt: skip
+    engine = output or cache.keyed_path(onnx, key)
+    rows = next(iter(profiles.values()))
+    own = graph.spec and replace(graph.spec, batch=(rows[0][0], rows[1][0], rows[2][0]))
+    if not force and cache.is_current(engine, key, own):
+        log.info("%s is still the engine of %s", engine, onnx.name)
+        return engine
+    start = time.monotonic()
+    build = Build(library, graph, options, profiles, capabilities)
+    plan = in_background(build.plan, build.stop, build.teller(progress))
+    document = EngineDocument(
+        target=target, version=library.version, capabilities=capabilities, precision=graph.precision,
+        profiles=profiles, onnx=onnx.name, onnx_sha256=graph.sha256, plan_bytes=plan.nbytes,
+        hardware=options.hardware, version_compatible=options.version_compatible, dla_core=options.dla_core,
+        workspace_mib=options.workspace_mib, optimization_level=options.optimization_level,
+        built_s=round(time.monotonic() - start, 3), exporter=f"edge-pose {__version__}",
+        spec=own,
+    )  # fmt: skip
+    cache.write_engine(engine, plan, document)
+    log.info("%s: %.1f MB in %.1f s by %s", engine, plan.nbytes / 1e6, document.built_s, library)
+    return engine
+
+
+@dataclass(eq=False)
+class Build:
+    """One build: parse, configure, build. Its objects live as long as it does, because they refer to each other."""
+
+    library: Library
+    graph: Graph
+    options: BuildOptions
+    profiles: dict[str, Shapes]
+    capabilities: tuple[str, ...]
+    stop: threading.Event = field(default_factory=threading.Event)
+    phases: Phases = field(default_factory=Phases)
+    parser: Any = None
+    monitor: Any = None
+
+    def plan(self) -> Any:
+        """Return the serialized engine. Raises ExportError."""
+        trt = self.library.trt
+        logger = make_logger(trt)
+        builder = trt.Builder(logger)
+        network = self.parse(builder, logger)
+        hold_float(self.library, network, self.graph)
+        config = builder.create_builder_config()
+        configure(self.library, builder, config, self.graph, self.options)
+        if self.library.target == "tensorrt-rtx":
+            rtx.set_capabilities(self.library, config, self.capabilities)
+        self.add_profile(builder, config, network)
+        timings = self.use_timings(config)
+        if hasattr(config, "progress_monitor"):  # from TensorRT 10 on
+            self.monitor = make_monitor(trt, self.phases, self.stop)
+            config.progress_monitor = self.monitor
+        plan = builder.build_serialized_network(network, config)
+        if plan is None:
+            why = "it was told to stop" if self.stop.is_set() else logger.last()
+            raise ExportError(f"{self.library} cannot build an engine of {self.graph.path.name}: {why}")
+        if timings is not None:
+            cache.save_timings(timings, config.get_timing_cache().serialize())
+        return plan
+
+    def parse(self, builder: Any, logger: Any) -> Any:
+        """Return the network of the file. Raises ExportError naming the node that is refused."""
+        trt = self.library.trt
+        network = builder.create_network(network_flags(self.library))
+        self.parser = parser = trt.OnnxParser(network, logger)
+        if not parser.parse_from_file(str(self.graph.path)):
+            errors = [self.explain(parser.get_error(index)) for index in range(parser.num_errors)]
+            said = "; ".join(dict.fromkeys(errors)) or logger.last()
+            raise ExportError(f"{self.library} refuses {self.graph.path.name}: {said}")
+        return network
+
+    def explain(self, error: Any) -> str:
+        """Say which node and operator an error of the parser is about. Before 10, it knows only the node's number."""
+        index, where = error.node(), ""
+        if 0 <= index < len(self.graph.nodes):
+            where = f"node {index}, {self.graph.nodes[index]}: "
+        if hasattr(error, "node_operator") and error.node_operator():
+            where = f"node {index}, {error.node_operator()} {error.node_name()}: "
+        return f"{where}{' '.join(error.desc().split())}"
+
+    def add_profile(self, builder: Any, config: Any, network: Any) -> None:
+        """Tell the builder the smallest, best and largest shape of every input."""
+        profile = builder.create_optimization_profile()
+        for index in range(network.num_inputs):
+            name = network.get_input(index).name
+            profile.set_shape(name, *self.profiles[name])
+        if config.add_optimization_profile(profile) < 0:
+            raise ExportError(f"{self.library} refuses the profile {self.profiles} of {self.graph.path.name}")
+
+    def use_timings(self, config: Any) -> Path | None:
+        """Give the builder the timings of earlier builds; returns where the new ones go."""
+        if not self.options.timing_cache or self.library.target == "tensorrt-rtx":  # RTX times on the user's machine
+            return None
+        path = cache.timing_path(self.library, self.capabilities[0])
+        timings = config.create_timing_cache(cache.load_timings(path))
+        if timings is None or not config.set_timing_cache(timings, False):
+            log.info("the timings in %s are of another machine or damaged: measured anew", path)
+            config.set_timing_cache(config.create_timing_cache(b""), False)
+        return path
+
+    def teller(self, progress: Progress | None) -> Any:
+        """Return what says now and then how far the build is."""
+        start = time.monotonic()
+
+        def tell() -> None:
+            if progress is None:
+                return
+            if self.monitor is not None:
+                progress(self.phases.current or "starting", self.phases.fraction)
+            else:
+                progress(f"building, {time.monotonic() - start:.0f} s", None)
+
+        return tell

@@ -1,0 +1,49 @@
+"""TensorRT-RTX builds on any machine, GPU or not, for compute capabilities that are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_pose.backends.tensorrt_library import Library
+from edge_pose.errors import ExportError
+
+PREFIX = "SM"
+
+
+def known_capabilities(library: Library) -> tuple[str, ...]:
+    """Return what this version builds for, such as ("7.5", "8.0", "8.6"), oldest first."""
+    digits = [name[len(PREFIX) :] for name in dir(library.trt.ComputeCapability) if name.startswith(PREFIX)]
+    return tuple(f"{number // 10}.{number % 10}" for number in sorted(map(int, digits)))
+
+
+def chosen_capabilities(library: Library, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what to build for: "86", "sm_86" and "8.6" are the same; nothing asked for means all.
+
+    Raises ExportError for one that this version does not build for.
+    """
+    known = known_capabilities(library)
+    chosen = tuple(dict.fromkeys(dotted(name) for name in asked))
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise ExportError(
+            f"{library} does not build for compute capability {unknown[0]}; it knows {', '.join(known)}"
+            + ("; for a Jetson Orin use --target tensorrt on the board" if unknown[0] == "8.7" else "")
+        )
+    return tuple(sorted(chosen, key=known.index)) or known
+
+
+def dotted(name: str) -> str:
+    """Return "8.6" for "86", "sm_86", "SM86" and "8.6"."""
+    digits = name.lower().removeprefix("sm").removeprefix("_").replace(".", "")
+    if not digits.isdecimal() or len(digits) < 2:
+        raise ExportError(f"{name!r} is no compute capability; write it as 8.6 or 86")
+    return f"{digits[:-1]}.{digits[-1]}"
+
+
+def set_capabilities(library: Library, config: Any, capabilities: tuple[str, ...]) -> None:
+    """Tell the builder which GPUs the engine is for. Raises ExportError when it refuses."""
+    config.num_compute_capabilities = len(capabilities)
+    for index, name in enumerate(capabilities):
+        value = getattr(library.trt.ComputeCapability, PREFIX + name.replace(".", ""))
+        if not config.set_compute_capability(value, index):
+            raise ExportError(f"{library} refuses compute capability {name}")
