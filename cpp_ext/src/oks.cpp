@@ -3,43 +3,25 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <vector>
 
-#include "oks_pair.hpp"
+#include "oks_lanes.hpp"
 
 namespace edge_pose {
 
-OksPair::OksPair(const PosesView& a, const PosesView& b, const OksOptions& options)
-    : a_(a), b_(b), options_(options), scales_(a.k) {
-  for (std::size_t k = 0; k < a.k; ++k) {
-    const double s = 2 * options.sigmas[k];
-    scales_[k] = s * s;
-  }
-}
-
-double OksPair::operator()(std::size_t i, std::size_t j) const {
-  const std::size_t joints = scales_.size();
-  const float *a = a_.xy + 2 * joints * i, *b = b_.xy + 2 * joints * j;
-  // The smallest step above 0 that COCO's evaluation adds: an area of 0 must not divide.
-  const double area = static_cast<double>((a_.areas[i] + b_.areas[j]) / 2) + std::numeric_limits<double>::epsilon();
-  double sum = 0;
-  std::size_t count = 0;
-  for (std::size_t k = 0; k < joints; ++k) {
-    if (options_.visibility != Visibility::all) {
-      if (!(b_.joint_scores[joints * j + k] > options_.visible)) continue;
-      if (options_.visibility == Visibility::both && !(a_.joint_scores[joints * i + k] > options_.visible)) continue;
-    }
-    const float dx = b[2 * k] - a[2 * k], dy = b[2 * k + 1] - a[2 * k + 1];
-    sum += std::exp(-static_cast<double>(dx * dx + dy * dy) / scales_[k] / area / 2);
-    ++count;
-  }
-  return count == 0 || sum != sum ? 0.0 : sum / static_cast<double>(count);
-}
-
 void oks_matrix(const PosesView& a, const PosesView& b, const OksOptions& options, double* out) {
-  const OksPair oks(a, b, options);
-  for (std::size_t i = 0; i < a.n; ++i) {
-    for (std::size_t j = 0; j < b.n; ++j) *out++ = oks(i, j);
-  }
+  std::vector<std::size_t> a_rows(a.n), b_rows(b.n);
+  std::iota(a_rows.begin(), a_rows.end(), std::size_t{0});
+  std::iota(b_rows.begin(), b_rows.end(), std::size_t{0});
+  const OksLanes left(a, options, a_rows), right(b, options, b_rows);
+  const Oks oks(a.k, options);
+  const OksFloor floor(0);
+  with_simd([&]() __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < a.n; ++i) {
+      for (std::size_t j = 0; j < b.n; ++j) *out++ = oks(left, i, right, j, floor);
+    }
+  });
 }
 
 namespace {

@@ -5,7 +5,8 @@
 
 #include "best_first.hpp"
 #include "edge_pose/oks.hpp"
-#include "oks_fast.hpp"
+#include "oks_lanes.hpp"
+#include "pose_extents.hpp"
 
 namespace edge_pose {
 
@@ -19,6 +20,15 @@ std::vector<std::size_t> sorted(const float* scores, std::size_t n) {
   indices.reserve(n);
   for (std::size_t i; order.next(i);) indices.push_back(i);
   return indices;
+}
+
+Extents extents_of(const PosesView& poses, const std::vector<std::size_t>& rows) {
+  Extents extents(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float area = poses.areas == nullptr ? 0.0F : poses.areas[rows[i]];
+    extents.set(i, poses.xy + 2 * poses.k * rows[i], poses.k, area);
+  }
+  return extents;
 }
 
 // Of the upright box around the joints.
@@ -39,18 +49,19 @@ double diagonal(const float* xy, std::size_t joints) {
 std::vector<std::int64_t> oks_nms(const PosesView& poses, const float* scores, const OksOptions& options,
                                   double threshold) {
   const std::vector<std::size_t> order = sorted(scores, poses.n);
-  OksFast oks(poses, options, order);
-  Extents& extents = oks.extents();
+  const OksLanes lanes(poses, options, order);
+  const Oks oks(poses.k, options);
+  Extents extents = extents_of(poses, order);
   std::vector<char> gone(poses.n, 0);
   std::vector<std::int64_t> kept;
   with_simd([&]() __attribute__((always_inline)) {
     const float slope = oks.slope(threshold);
-    const OksFast::Floor floor(threshold);
+    const OksFloor floor(threshold);
     for (std::size_t i = 0; i < order.size(); ++i) {
       if (gone[i] != 0) continue;
       kept.push_back(static_cast<std::int64_t>(order[i]));
-      extents.for_near(i, i + 1, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
-        if (!oks.above(i, j, threshold, floor)) return;
+      extents.for_near(i, i + 1, Oks::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
+        if (!(oks(lanes, i, lanes, j, floor) > threshold)) return;
         gone[j] = 1;
         extents.remove(j);
       });
@@ -64,8 +75,9 @@ Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOpti
   const std::size_t n = poses.n, most = std::min(n, max_poses);
   std::vector<std::size_t> rows(n);
   std::iota(rows.begin(), rows.end(), std::size_t{0});
-  OksFast oks(poses, options, rows);
-  Extents& extents = oks.extents();
+  const OksLanes lanes(poses, options, rows);
+  const Oks oks(poses.k, options);
+  Extents extents = extents_of(poses, rows);
   std::vector<double> score(scores, scores + n);
   std::vector<char> chosen(n, 0);
   // A similarity below this leaves a score as it is: exp(-x) is 1 in float64 for every x < 2^-54.
@@ -73,7 +85,7 @@ Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOpti
   Rescored result;
   with_simd([&]() __attribute__((always_inline)) {
     const float slope = oks.slope(least);
-    const OksFast::Floor floor(least);
+    const OksFloor floor(least);
     for (std::size_t round = 0; round < most; ++round) {
       std::size_t best = n;
       for (std::size_t j = 0; j < n; ++j) {
@@ -83,16 +95,10 @@ Rescored soft_oks_nms(const PosesView& poses, const float* scores, const OksOpti
       chosen[best] = 1;
       result.kept.push_back(static_cast<std::int64_t>(best));
       result.scores.push_back(static_cast<float>(score[best]));
-      extents.for_near(best, 0, OksFast::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
+      extents.for_near(best, 0, Oks::base(), slope, [&](std::size_t j) __attribute__((always_inline)) {
         if (chosen[j] != 0) return;
-        if (oks.finite(best, j)) {
-          const double overlap = static_cast<double>(oks(best, j, floor)), x = overlap * overlap / threshold;
-          if (x < 1e-3) {  // its error of 1e-4 changes the score by less than float32 can say; and so the series' rest
-            score[j] *= 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4)));
-            return;
-          }
-        }
-        const double overlap = oks.exact(best, j);
+        const double overlap = oks(lanes, best, lanes, j, floor);
+        if (overlap == 0) return;
         score[j] *= std::exp(-overlap * overlap / threshold);
       });
       extents.remove(best);
@@ -106,8 +112,7 @@ std::vector<std::int64_t> nearby_joints_nms(const PosesView& poses, const float*
   const std::size_t joints = poses.k;
   const std::vector<std::size_t> order = sorted(scores, poses.n);
   const auto joints_of = [&](std::size_t rank) { return poses.xy + 2 * joints * order[rank]; };
-  Extents extents(poses.n);
-  for (std::size_t rank = 0; rank < order.size(); ++rank) extents.set(rank, joints_of(rank), joints, 0);
+  const Extents extents = extents_of(poses, order);
   std::vector<char> silenced(poses.n, 0);
   std::vector<std::size_t> near, kept;  // ranks
   with_simd([&]() __attribute__((always_inline)) {

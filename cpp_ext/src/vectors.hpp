@@ -18,6 +18,8 @@ using F32x8 = float __attribute__((vector_size(32)));
 using I32x8 = std::int32_t __attribute__((vector_size(32)));
 using F32x16 = float __attribute__((vector_size(64)));
 using I32x16 = std::int32_t __attribute__((vector_size(64)));
+using F64x8 = double __attribute__((vector_size(64)));
+using I64x8 = std::int64_t __attribute__((vector_size(64)));
 using I16x32 = std::int16_t __attribute__((vector_size(64)));
 
 // Vectors go by reference: by value, their calling convention depends on the target.

@@ -19,6 +19,7 @@ def results():
             seen = {"joint_scores": joint_scores, **options}
             found.append(kernels.oks_nms(xy, scores, areas, SIGMAS, threshold=0.4, **seen))
             found.extend(kernels.soft_oks_nms(xy, scores, areas, SIGMAS, threshold=0.4, **seen))
+        found.append(kernels.oks_matrix(xy, areas, xy[::-1].copy(), areas[::-1].copy(), SIGMAS))
         found.append(kernels.nearby_joints_nms(xy, scores))
         *arrays, clusters = kernels.pose_nms(boxes, scores, xy, joint_scores)
         found.extend([*arrays, *clusters, kernels.nms(boxes, scores, iou=0.3)])

@@ -1,5 +1,6 @@
 """Plain NumPy twins of OKS, of the suppressions built on it, and of parametric pose NMS."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ def soft_oks_nms(
         best, order = order[0], order[1:]
         kept.append(best)
         values.append(score[best])
-        score[order] *= np.exp(-(oks[best, order] ** 2) / threshold)
+        # math.exp rounds better than np.exp: exactly 1 where nothing is near, so that equal scores stay equal.
+        score[order] *= [math.exp(-(value**2) / threshold) for value in oks[best, order]]
         order = order[np.lexsort((order, -score[order], np.isnan(score[order])))]
     return np.array(kept, np.int64), np.array(values, np.float32)
 
