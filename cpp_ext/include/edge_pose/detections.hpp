@@ -59,8 +59,8 @@ struct Detections {
 };
 
 // Threshold, suppress, and only then map what is left to the frame. Overlaps are computed in float32 on boxes moved by
-// 7680 pixels a class, as YOLOv5 and YOLOv8 do: that rounds, and who is kept depends on it. A row with any value that is
-// not finite is dropped and suppresses nobody.
+// 7680 pixels a class, as YOLOv5 and YOLOv8 do: that rounds, and who is kept depends on it. A row with any value that
+// is not finite is dropped and suppresses nobody.
 Detections decode_dense_head(const HeadView& head, const HeadLayout& layout, const FrameMap& map,
                              const Suppression& options);
 
