@@ -17,21 +17,23 @@ help:
 	@echo "make lint           formatting, style and types"
 	@echo "make bench          the kernels beside what one would write by hand"
 
+# An editable install warns of folders that are named like the package: they are the package.
+PIP := PYTHONWARNINGS="ignore:Editable installation" $(BIN)/pip install --quiet
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(PIP) --upgrade pip
 
 # The environment of a user: the package and what it needs to run.
 $(BIN)/edge-pose: $(CORE) | $(BIN)/pip
-	$(BIN)/pip install --quiet --editable .
+	$(PIP) --editable .
 	touch $@
 
 # The environment of a developer: also what builds, tests and exports. What builds stays installed here, and so does
 # the build folder, so that an edit of one C++ file compiles that file.
 BUILD := $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr , ' ')
 $(VENV)/.test: $(CORE) | $(BIN)/pip
-	$(BIN)/pip install --quiet $(BUILD) $(TORCH)
-	$(BIN)/pip install --quiet --no-build-isolation --editable ".[test,export]"
+	$(PIP) $(BUILD) $(TORCH)
+	$(PIP) --no-build-isolation --editable ".[test,export]"
 	touch $(BIN)/edge-pose $@
 
 setup: $(VENV)/.test
@@ -54,8 +56,8 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp_ext/*.cpp' 'cpp_ext/*.hpp')
-	rm -rf build/site
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/site .
+	rm -rf build/site build/lib.* build/bdist.*
+	$(PIP) --no-deps --no-build-isolation --target build/site .
 	cd build/site && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p edge_pose
 
 demo: $(BIN)/edge-pose
