@@ -1,15 +1,11 @@
 """YOLO decoding and box suppression against NumPy and OpenCV by hand. Run: python benchmarks/kernels_detections.py"""
 
-import statistics
-import time
-from collections.abc import Callable
-
 import cv2
 import numpy as np
+from timing import Case, main
 
 from edge_pose import kernels
 
-Case = tuple[str, Callable[[], object], dict[str, Callable[[], object]], int | None]
 SCALE, PAD_X, PAD_Y = 0.5, 0.0, 140.0  # 1280 x 720 letterboxed into 640 x 640
 FRAME_FROM_INPUT = np.array([[1 / SCALE, 0, -PAD_X / SCALE], [0, 1 / SCALE, -PAD_Y / SCALE]])
 
@@ -128,27 +124,5 @@ def cases() -> list[Case]:
     ]
 
 
-def measure(calls: dict[str, Callable[[], object]], seconds: float = 1.0) -> dict[str, float]:
-    """Median milliseconds a call, the calls taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(times))]) < 5:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def table(rows: list[Case]) -> None:
-    """Print one line a case: ours, the others, and the ratio of the best of them to ours."""
-    cv2.setNumThreads(1)
-    for name, ours, others, _ in rows:
-        times = measure({"ours": ours, **others})
-        best = min(value for key, value in times.items() if key != "ours")
-        text = "  ".join(f"{key} {value:.4f}" for key, value in times.items())
-        print(f"{name:30} {best / times['ours']:7.1f}x   {text}   (median ms)")
-
-
 if __name__ == "__main__":
-    table(cases())
+    main(cases())

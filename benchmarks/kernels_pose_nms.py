@@ -1,15 +1,11 @@
 """OKS, soft OKS and parametric pose NMS against NumPy by hand. Run: python benchmarks/kernels_pose_nms.py"""
 
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
+from timing import Case, main
 
 from edge_pose import kernels
 from edge_pose.skeleton import COCO17
 
-Case = tuple[str, Callable[[], object], dict[str, Callable[[], object]], int | None]
 SIGMAS = np.array(COCO17.sigmas)
 VARIANCES = (2 * SIGMAS) ** 2
 People = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -127,26 +123,5 @@ def cases() -> list[Case]:
     return [case(n) for case in (oks_case, soft_case, parametric_case) for n in (10, 50, 200, 2000)]
 
 
-def measure(calls: dict[str, Callable[[], object]], seconds: float = 1.0) -> dict[str, float]:
-    """Median milliseconds a call, the calls taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(times))]) < 3:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def table(rows: list[Case]) -> None:
-    """Print one line a case: ours, the others, and the ratio of the best of them to ours."""
-    for name, ours, others, _ in rows:
-        times = measure({"ours": ours, **others})
-        best = min(value for key, value in times.items() if key != "ours")
-        text = "  ".join(f"{key} {value:.4f}" for key, value in times.items())
-        print(f"{name:30} {best / times['ours']:7.1f}x   {text}   (median ms)")
-
-
 if __name__ == "__main__":
-    table(cases())
+    main(cases())
