@@ -42,6 +42,7 @@ class Standby:
             # Buffers are made now for what the engine takes later.
             self.inputs = (replace(self.inputs[0], shape=(batch[0], *self.inputs[0].shape[1:])),)
         self._now = meanwhile
+        self.engine, self.device = meanwhile.engine, meanwhile.device  # of what serves now
         self._opened = opened
         self._ready: Backend | None = None
         self._lock = threading.Lock()
@@ -49,16 +50,6 @@ class Standby:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._thread = threading.Thread(target=self._wait, name=f"build-{name}", daemon=True)
         self._thread.start()
-
-    @property
-    def engine(self) -> str:
-        """Name of the engine that serves now."""
-        return self._now.engine
-
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-        return self._now.device
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Run whichever engine serves now; see Backend.run."""
@@ -127,6 +118,7 @@ class Standby:
         log.warning("%s: %s on %s serves from now on", self.name, new.engine, new.device)
         self._now.close()
         self._now = ordered
+        self.engine, self.device = ordered.engine, ordered.device
         return wanted
 
 

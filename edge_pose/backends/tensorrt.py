@@ -61,6 +61,8 @@ class TensorRT:
         self._context: Any = None
         self._engine: Any = None
         self._runtime: Any = None
+        self.inputs: tuple[TensorInfo, ...] = ()
+        self.outputs: tuple[TensorInfo, ...] = ()
         self._buffers: dict[str, Buffer] = {}
         self._shape: tuple[int, ...] = ()
         self._addresses: dict[str, int] = {}

@@ -137,6 +137,6 @@ def _build(
         return opened(done.stdout)
     meanwhile = onnxruntime.open_model(onnx, device="auto", threads=threads)
     log.warning("%s: building it in the background; ONNX Runtime on %s serves meanwhile", why, meanwhile.device)
-    said = {METADATA_KEY: document.spec.to_json()} if document and document.spec else {}
-    meanwhile.metadata = {**said, **meanwhile.metadata}
+    known = {METADATA_KEY: document.spec.to_json()} if document and document.spec else {}
+    meanwhile.metadata = {**known, **meanwhile.metadata}
     return Standby(onnx.name, meanwhile, words, opened, document.batch if document else None)

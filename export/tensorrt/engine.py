@@ -108,8 +108,8 @@ class Build:
             rtx.set_capabilities(self.library, config, self.capabilities)
         self.add_profile(builder, config, network)
         timings = self.use_timings(config)
-        if hasattr(config, "progress_monitor"):  # from TensorRT 10 on
-            self.monitor = make_monitor(trt, self.phases, self.stop)
+        self.monitor = make_monitor(trt, self.phases, self.stop)
+        if hasattr(config, "progress_monitor"):
             config.progress_monitor = self.monitor
         plan = builder.build_serialized_network(network, config)
         if plan is None:
@@ -136,7 +136,7 @@ class Build:
         if 0 <= index < len(self.graph.nodes):
             where = f"node {index}, {self.graph.nodes[index]}: "
         if hasattr(error, "node_operator") and error.node_operator():
-            where = f"node {index}, {error.node_operator()} {error.node_name()}: "
+            where = f"node {index}, {error.node_operator()} {error.node_name()!r}: "
         return f"{where}{' '.join(error.desc().split())}"
 
     def add_profile(self, builder: Any, config: Any, network: Any) -> None:

@@ -24,7 +24,7 @@ NO_ARITHMETIC = {"Cast", "Constant", "Identity"}
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator. Kind is the type of its first output, 0 where it is unknown."""
+    """One operator. kind is the type of its first output, 0 where it is unknown."""
 
     op: str
     name: str
@@ -140,7 +140,11 @@ def read_graph(path: Path, spec: ModelSpec | None = None) -> Graph:
         if value.text(1) not in weights:  # old exporters list weights among the inputs, too
             inputs.append((value.text(1), shape))
             types[value.text(1)] = tensor.number(1)
-    nodes = tuple(_node(item, types) for item in graph.messages(1))
+    items, known = list(graph.messages(1)), -1
+    nodes: tuple[Node, ...] = ()
+    while len(types) > known:  # converters leave nodes in any order, so that a type may be known only later
+        known = len(types)
+        nodes = tuple(_node(item, types) for item in items)
     opsets = {item.text(1): item.number(2) for item in model.messages(8)}
     own = {item.text(1): item.text(2) for item in model.messages(14)}.get(METADATA_KEY)
     chosen = spec or (ModelSpec.from_json(own) if own else None)
@@ -153,7 +157,8 @@ def _node(item: Message, types: dict[str, int]) -> Node:
     op, inputs, outputs = item.text(4), tuple(item.texts(1)), tuple(item.texts(2))
     kinds = _kinds(op, item, [types.get(name, 0) for name in inputs])
     for index, name in enumerate(outputs):
-        types[name] = kinds[min(index, len(kinds) - 1)]
+        if kind := kinds[min(index, len(kinds) - 1)]:
+            types[name] = kind
     return Node(op, item.text(3), inputs, outputs, kinds[0])
 
 

@@ -69,7 +69,9 @@ class Phases:
 
 
 def make_monitor(trt: Any, phases: Phases, stop: threading.Event) -> Any:
-    """Return a progress monitor for TensorRT 10 and later; it ends the build when `stop` is set."""
+    """Return a progress monitor, which ends the build when `stop` is set; None before TensorRT 10."""
+    if not hasattr(trt, "IProgressMonitor"):
+        return None
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
