@@ -178,7 +178,7 @@ def test_the_parser_names_node_and_operator(world, tmp_path):
 def test_graphs_for_cpus_are_refused_before_building(world, tmp_path, options, said):
     with pytest.raises(ExportError, match=said):
         engine_from_onnx(nets.integers(tmp_path / "a.onnx", **options), tmp_path / "a.engine")
-    assert world.touched <= {("ILogger", name) for name in ("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE")}
+    assert world.touched == set()
 
 
 def test_a_failed_build_says_why_and_keeps_the_old_engine(world, tmp_path):

@@ -79,6 +79,9 @@ class Names:
 
     def __getattr__(self, name):
         self._world.check(self._owner, name)
+        return self._member(name)
+
+    def _member(self, name):
         order = sorted(self._world.api.members[self._owner])
         return self._members.setdefault(name, Member(self._owner, name, order.index(name)))
 
@@ -110,7 +113,6 @@ def _Module(world):
         pass
 
     for number, name in enumerate(("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE")):
-        world.check("ILogger", name)
         setattr(ILogger, name, Member("ILogger", name, number))
     found["ILogger"] = ILogger
 

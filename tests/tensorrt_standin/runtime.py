@@ -68,10 +68,10 @@ def runtime_classes(world):
 
         def get_tensor_mode(self, name):
             kind = "INPUT" if name in [value["name"] for value in self._inputs] else "OUTPUT"
-            return getattr(world.names["TensorIOMode"], kind)
+            return world.names["TensorIOMode"]._member(kind)
 
         def get_tensor_dtype(self, name):
-            return getattr(world.names["DataType"], self._tensors[name]["dtype"])
+            return world.names["DataType"]._member(self._tensors[name]["dtype"])
 
         def get_tensor_shape(self, name):
             return self._tensors[name]["shape"]
