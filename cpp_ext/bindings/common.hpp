@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <sstream>
@@ -30,7 +31,10 @@ inline std::string shape_text(const std::vector<ssize_t>& shape) {
   text << "(";
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (i) text << ", ";
-    if (shape[i] == ANY) text << "any"; else text << shape[i];
+    if (shape[i] == ANY)
+      text << "any";
+    else
+      text << shape[i];
   }
   text << (shape.size() == 1 ? ",)" : ")");
   return text.str();
@@ -42,15 +46,36 @@ inline std::vector<ssize_t> shape_of(const py::array& a) { return {a.shape(), a.
 template <typename T>
 void check(const py::array& a, const char* name, const std::vector<ssize_t>& shape) {
   bool fits = py::isinstance<py::array_t<T>>(a) && static_cast<std::size_t>(a.ndim()) == shape.size();
-  for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == ANY || a.shape(static_cast<ssize_t>(i)) == shape[i];
+  for (std::size_t i = 0; fits && i < shape.size(); ++i)
+    fits = shape[i] == ANY || a.shape(static_cast<ssize_t>(i)) == shape[i];
   if (!fits) {
-    raise("ShapeError", std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() + " of shape " +
-                            shape_text(shape) + ", got " + py::str(a.dtype()).cast<std::string>() + " of shape " +
-                            shape_text(shape_of(a)));
+    raise("ShapeError", std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() +
+                            " of shape " + shape_text(shape) + ", got " + py::str(a.dtype()).cast<std::string>() +
+                            " of shape " + shape_text(shape_of(a)));
   }
   if (!(a.flags() & py::array::c_style)) {
     raise("ShapeError", std::string(name) + " must be C-contiguous; pass numpy.ascontiguousarray(" + name + ")");
   }
+  if (!(a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) {
+    raise("ShapeError", std::string(name) + " lies at an address that does not fit its type; pass " + name + ".copy()");
+  }
+}
+
+// Whether two arrays, of any strides, touch a byte in common or lie between each other's bytes.
+inline bool share_memory(const py::array& a, const py::array& b) {
+  const auto ends = [](const py::array& array) {
+    const char* begin = static_cast<const char*>(array.data());
+    const char* end = begin + array.itemsize();
+    for (ssize_t i = 0; i < array.ndim(); ++i) {
+      const ssize_t reach = (array.shape(i) - 1) * array.strides(i);
+      (reach < 0 ? begin : end) += reach;
+    }
+    return std::make_pair(begin, end);
+  };
+  if (a.size() == 0 || b.size() == 0) return false;
+  const auto [a_begin, a_end] = ends(a);
+  const auto [b_begin, b_end] = ends(b);
+  return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
 }
 
 // The array given as out=, checked and writeable, or a fresh one where none was given.

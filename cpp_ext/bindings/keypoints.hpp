@@ -19,12 +19,6 @@ struct JointArrays {
   py::tuple result() const { return py::make_tuple(xy, scores); }
 };
 
-inline bool overlaps(const py::array& a, const py::array& b) {
-  const auto* from_a = static_cast<const char*>(a.data());
-  const auto* from_b = static_cast<const char*>(b.data());
-  return from_a < from_b + b.nbytes() && from_b < from_a + a.nbytes();
-}
-
 // out: None or (xy, scores), of shapes (n, k, 2) and (n, k); refused where it shares memory with an input.
 inline JointArrays joint_arrays(const py::object& out, ssize_t n, ssize_t k,
                                 std::initializer_list<const py::array*> inputs) {
@@ -38,9 +32,9 @@ inline JointArrays joint_arrays(const py::object& out, ssize_t n, ssize_t k,
   }
   JointArrays arrays{output<float>(xy, "out[0]", {n, k, 2}), output<float>(scores, "out[1]", {n, k}), {}};
   if (given) {
-    bool shared = overlaps(arrays.xy, arrays.scores);
+    bool shared = share_memory(arrays.xy, arrays.scores);
     for (const py::array* input : inputs)
-      shared = shared || overlaps(arrays.xy, *input) || overlaps(arrays.scores, *input);
+      shared = shared || share_memory(arrays.xy, *input) || share_memory(arrays.scores, *input);
     if (shared) raise("ShapeError", "out must not share memory with an input or with itself; pass arrays of its own");
   }
   arrays.view = {arrays.xy.mutable_data(), arrays.scores.mutable_data()};

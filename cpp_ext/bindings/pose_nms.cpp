@@ -64,12 +64,6 @@ py::array_t<std::int64_t> indices(std::vector<std::int64_t>&& values) {
   return owned(std::move(values), {n});
 }
 
-// Both C-contiguous.
-bool share_memory(const py::array& a, const py::array& b) {
-  const auto *a_data = static_cast<const char*>(a.data()), *b_data = static_cast<const char*>(b.data());
-  return std::less<>()(a_data, b_data + b.nbytes()) && std::less<>()(b_data, a_data + a.nbytes());
-}
-
 py::array_t<double> matrix(const py::array& a_xy, const py::array& a_areas, const py::array& b_xy,
                            const py::array& b_areas, const py::array& sigmas, const MaybeArray& a_joint_scores,
                            const MaybeArray& b_joint_scores, const std::optional<float>& visible,
@@ -77,8 +71,7 @@ py::array_t<double> matrix(const py::array& a_xy, const py::array& a_areas, cons
   const PosesView a = poses_view(a_xy, "a_xy", &a_areas, a_joint_scores);
   const PosesView b = poses_view(b_xy, "b_xy", &b_areas, b_joint_scores);
   if (a.k != b.k) {
-    refuse("a_xy and b_xy must have as many joints, got " + std::to_string(a.k) + " and " +
-                          std::to_string(b.k));
+    refuse("a_xy and b_xy must have as many joints, got " + std::to_string(a.k) + " and " + std::to_string(b.k));
   }
   // "candidate" never looks at a's scores.
   const bool scored = b_joint_scores && (a_joint_scores || visibility == "candidate");
@@ -189,10 +182,17 @@ py::tuple parametric(const py::array& boxes, const py::array& box_scores, const 
   if (!(delta1 > 0 && delta2 > 0)) {
     refuse("delta1 and delta2 must be positive, got " + std::to_string(delta1) + " and " + std::to_string(delta2));
   }
-  const ParametricNmsOptions options{delta1,    mu,        delta2,
-                                     gamma,     score_radius, alpha,
-                                     match_cap, merge_cap, count(match_threshold, "match_threshold"),
-                                     score_threshold, area_threshold};
+  const ParametricNmsOptions options{delta1,
+                                     mu,
+                                     delta2,
+                                     gamma,
+                                     score_radius,
+                                     alpha,
+                                     match_cap,
+                                     merge_cap,
+                                     count(match_threshold, "match_threshold"),
+                                     score_threshold,
+                                     area_threshold};
   const CandidatesView candidates{floats(boxes), floats(box_scores), poses.xy, poses.joint_scores, poses.n, poses.k};
   MergedPoses r;
   {
@@ -270,8 +270,8 @@ void bind_pose_nms(py::module_& m) {
         "b_joint_scores"_a = py::none(), "visible"_a = py::none(), "visibility"_a = "both", "out"_a = py::none(),
         OKS_MATRIX);
   m.def("oks_nms", &hard, "xy"_a.noconvert(), "scores"_a.noconvert(), "areas"_a.noconvert(), "sigmas"_a.noconvert(),
-        py::kw_only(), "threshold"_a, "joint_scores"_a = py::none(), "visible"_a = py::none(),
-        "visibility"_a = "both", OKS_NMS);
+        py::kw_only(), "threshold"_a, "joint_scores"_a = py::none(), "visible"_a = py::none(), "visibility"_a = "both",
+        OKS_NMS);
   m.def("soft_oks_nms", &soft, "xy"_a.noconvert(), "scores"_a.noconvert(), "areas"_a.noconvert(),
         "sigmas"_a.noconvert(), py::kw_only(), "threshold"_a, "max_det"_a = 20, "joint_scores"_a = py::none(),
         "visible"_a = py::none(), "visibility"_a = "both", SOFT_OKS_NMS);
@@ -281,8 +281,8 @@ void bind_pose_nms(py::module_& m) {
         "gt_areas"_a.noconvert(), "gt_boxes"_a.noconvert(), "sigmas"_a.noconvert(), COCO_OKS);
   m.def("pose_nms", &parametric, "boxes"_a.noconvert(), "box_scores"_a.noconvert(), "xy"_a.noconvert(),
         "joint_scores"_a.noconvert(), py::kw_only(), "area_threshold"_a = 0.0F, "delta1"_a = 1.0F, "mu"_a = 1.7F,
-        "delta2"_a = 2.65F, "gamma"_a = 22.48F, "score_threshold"_a = 0.3F, "match_threshold"_a = 5,
-        "alpha"_a = 0.1F, "score_radius"_a = 1.0F, "match_cap"_a = 7.0F, "merge_cap"_a = 15.0F, POSE_NMS);
+        "delta2"_a = 2.65F, "gamma"_a = 22.48F, "score_threshold"_a = 0.3F, "match_threshold"_a = 5, "alpha"_a = 0.1F,
+        "score_radius"_a = 1.0F, "match_cap"_a = 7.0F, "merge_cap"_a = 15.0F, POSE_NMS);
 }
 
 }  // namespace edge_pose::bindings

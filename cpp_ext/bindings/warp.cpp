@@ -16,20 +16,6 @@ namespace {
 
 constexpr ssize_t MAX_SIDE = 1 << 24;
 
-struct Bytes {  // first and last address that an array touches
-  const char *begin, *end;
-};
-
-Bytes bytes_of(const py::array& a) {
-  const char* begin = static_cast<const char*>(a.data());
-  const char* end = begin + a.itemsize();
-  for (ssize_t i = 0; i < a.ndim(); ++i) {
-    const ssize_t reach = (a.shape(i) - 1) * a.strides(i);
-    (reach < 0 ? begin : end) += reach;
-  }
-  return {begin, end};
-}
-
 std::string got(const py::array& a) {
   return ", got " + py::str(a.dtype()).cast<std::string>() + " of shape " + shape_text(shape_of(a));
 }
@@ -39,8 +25,9 @@ void check_packed(const py::array& image) {
   ssize_t expected = 1;
   for (ssize_t i = image.ndim() - 1; i > 0; --i) {
     if (image.shape(i) > 1 && image.strides(i) != expected) {
-      raise("ShapeError", "image must have packed pixels (any stride between rows, none within them); pass "
-                          "numpy.ascontiguousarray(image)");
+      raise("ShapeError",
+            "image must have packed pixels (any stride between rows, none within them); pass "
+            "numpy.ascontiguousarray(image)");
     }
     expected *= image.shape(i);
   }
@@ -58,7 +45,8 @@ Frame frame_of(const py::array& image, const std::string& format) {
     return {data, image.strides(0), static_cast<int>(image.shape(0)), static_cast<int>(image.shape(1))};
   }
   if (format == "nv12") {
-    if (image.ndim() != 2 || image.shape(0) % 3 || image.shape(1) % 2 || !side(image.shape(0)) || !side(image.shape(1))) {
+    if (image.ndim() != 2 || image.shape(0) % 3 || image.shape(1) % 2 || !side(image.shape(0)) ||
+        !side(image.shape(1))) {
       raise("ImageError", "image must be uint8 of shape (H * 3 / 2, W) with even H, W >= 2 for nv12" + got(image));
     }
     check_packed(image);
@@ -66,7 +54,8 @@ Frame frame_of(const py::array& image, const std::string& format) {
     return {data, image.strides(0), h, w, PixelFormat::nv12, data + image.strides(0) * h, image.strides(0)};
   }
   if (format == "yuyv") {
-    if (image.ndim() != 3 || image.shape(2) != 2 || image.shape(1) % 2 || !side(image.shape(0)) || !side(image.shape(1))) {
+    if (image.ndim() != 3 || image.shape(2) != 2 || image.shape(1) % 2 || !side(image.shape(0)) ||
+        !side(image.shape(1))) {
       raise("ImageError", "image must be uint8 of shape (H, W, 2) with even W >= 2 for yuyv" + got(image));
     }
     check_packed(image);
@@ -92,17 +81,14 @@ Batch batch_of(py::array& out, const py::array& image, bool planar, ssize_t n) {
   if (!fits) {
     const std::string count = n < 0 ? "N" : std::to_string(n);
     raise("ShapeError", "out must be of shape (" + count + (planar ? ", 3, h, w)" : ", h, w, 3)") +
-                            (n == 1 ? planar ? " or (3, h, w)" : " or (h, w, 3)" : "") + " with planar=" +
-                            (planar ? "True" : "False") + got(out));
+                            (n == 1 ? planar ? " or (3, h, w)" : " or (h, w, 3)" : "") +
+                            " with planar=" + (planar ? "True" : "False") + got(out));
   }
   if (!(out.flags() & py::array::c_style)) raise("ShapeError", "out must be C-contiguous; pass numpy.empty(...)");
   if (!out.writeable()) raise("ShapeError", "out must be writeable; pass out.copy()");
   const ssize_t h = out.shape(lead + (planar ? 1 : 0)), w = out.shape(lead + (planar ? 2 : 1));
   if (h > MAX_SIDE || w > MAX_SIDE) raise("ShapeError", "out must have sides of at most 2^24" + got(out));
-  if (out.size() > 0) {
-    const Bytes a = bytes_of(out), b = bytes_of(image);
-    if (a.begin < b.end && b.begin < a.end) raise("ShapeError", "out must not share memory with image; pass image.copy()");
-  }
+  if (share_memory(out, image)) raise("ShapeError", "out must not share memory with image; pass image.copy()");
   return {out.mutable_data(), element, planar, static_cast<int>(lead == 1 ? out.shape(0) : 1), static_cast<int>(h),
           static_cast<int>(w)};
 }
@@ -138,8 +124,8 @@ void py_letterbox(const py::array& image, py::array out, std::array<int, 2> resi
   const auto [top, left] = offset_tl;
   if (rh < 1 || rw < 1 || top < 0 || left < 0 || rh > batch.h - top || rw > batch.w - left) {
     std::ostringstream text;
-    text << "resized_hw at offset_tl must be at least one pixel inside out (" << batch.h << ", " << batch.w << "), got ("
-         << rh << ", " << rw << ") at (" << top << ", " << left << ")";
+    text << "resized_hw at offset_tl must be at least one pixel inside out (" << batch.h << ", " << batch.w
+         << "), got (" << rh << ", " << rw << ") at (" << top << ", " << left << ")";
     raise("ShapeError", text.str());
   }
   py::gil_scoped_release unlocked;
@@ -155,7 +141,8 @@ void py_warp_affine(const py::array& image, const py::array& frame_from_input, p
   const Color color = color_of(scale, bias, swap_rb, batch.element);
   check_numbers(fill, threads);
   if (!(pixel_center >= 0.0 && pixel_center <= 1.0)) {
-    raise("ShapeError", "pixel_center must be 0.0 (index coordinates) or 0.5 (continuous), got " + std::to_string(pixel_center));
+    raise("ShapeError",
+          "pixel_center must be 0.0 (index coordinates) or 0.5 (continuous), got " + std::to_string(pixel_center));
   }
   const auto* matrices = static_cast<const double*>(frame_from_input.data());
   if (!std::all_of(matrices, matrices + frame_from_input.size(), [](double v) { return std::isfinite(v); })) {
@@ -195,19 +182,22 @@ void bind_warp(py::module_& m) {
         "pixel_format"_a = "bgr", "threads"_a = 1);
   m.def("warp_affine", &py_warp_affine, WARP_AFFINE, py::arg("image").noconvert(),
         py::arg("frame_from_input").noconvert(), py::arg("out").noconvert(), py::kw_only(), "scale"_a, "bias"_a,
-        "pixel_center"_a = 0.0, "fill"_a = 0, "swap_rb"_a = true, "planar"_a, "pixel_format"_a = "bgr", "threads"_a = 1);
+        "pixel_center"_a = 0.0, "fill"_a = 0, "swap_rb"_a = true, "planar"_a, "pixel_format"_a = "bgr",
+        "threads"_a = 1);
   m.def("get_threads", &get_threads, "The number of threads that threads=0 means; 1 at first.");
   m.def(
       "set_threads",
       [](int threads) {
         if (threads < 1 || threads > MAX_THREADS) {
-          raise("ShapeError", "threads must be in 1.." + std::to_string(MAX_THREADS) + ", got " + std::to_string(threads));
+          raise("ShapeError",
+                "threads must be in 1.." + std::to_string(MAX_THREADS) + ", got " + std::to_string(threads));
         }
         set_threads(threads);
       },
       "Set what threads=0 means, for the whole process (1..256).", "threads"_a);
-  m.def("simd_level", [] { return simd_name(simd_level()); },
-        "The vector instructions in use: 'avx512', 'avx2', 'neon' or 'scalar'.");
+  m.def(
+      "simd_level", [] { return simd_name(simd_level()); },
+      "The vector instructions in use: 'avx512', 'avx2', 'neon' or 'scalar'.");
   m.def(
       "set_simd_level",
       [](const std::string& name) {
