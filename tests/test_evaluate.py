@@ -106,7 +106,7 @@ def test_which_boxes_must_be_said(photos, yolo, capsys):
         ({"images": [], "annotations": []}, "none of the 0 images"),
         ({"images": [{"id": 1, "file_name": "x.png"}], "annotations": []}, "none of the 1 images"),
         ({"images": [{"id": 1}], "annotations": []}, "file_name"),
-        ({"images": [{"id": 1, "file_name": "1.png"}, {"id": 2, "file_name": "x.png"}], "annotations": []}, "first is x"),
+        ({"images": [{"id": i, "file_name": f"{i}.png"} for i in (1, 3)], "annotations": []}, r"first is 3\.png"),
         ({"images": [{"id": 1, "file_name": "1.png"}], "annotations": [{"category_id": 1}]}, "bbox"),
         ({"images": [{"id": 1, "file_name": "1.png"}], "annotations": [3]}, "no COCO"),
     ],

@@ -22,7 +22,7 @@ HeadView head_view(const py::array& pred, bool transposed) {
   const bool half = pred.dtype().kind() == 'f' && pred.dtype().itemsize() == 2;
   if (pred.ndim() != 2 || !(half || py::isinstance<py::array_t<float>>(pred))) {
     refuse("pred must be float32 or float16 of shape (channels, anchors), got " +
-              py::str(pred.dtype()).cast<std::string>() + " of shape " + shape_text(shape_of(pred)));
+           py::str(pred.dtype()).cast<std::string>() + " of shape " + shape_text(shape_of(pred)));
   }
   if ((pred.flags() & py::array::c_style) == 0) {
     refuse("pred must be C-contiguous; pass numpy.ascontiguousarray(pred), or transposed=True for the other layout");
@@ -57,10 +57,9 @@ HeadLayout head_layout(const HeadView& head, ssize_t classes, ssize_t keypoints,
   }
   const std::size_t wanted = static_cast<std::size_t>(first + keypoints * values);
   if (head.channels != wanted) {
-    refuse("pred must have " + std::to_string(wanted) + " channels for classes=" +
-                                       std::to_string(classes) + " and keypoints=" + std::to_string(keypoints) +
-                                       ", got " + std::to_string(head.channels) +
-                                       "; is it (anchors, channels)? pass transposed=True");
+    refuse("pred must have " + std::to_string(wanted) + " channels for classes=" + std::to_string(classes) +
+           " and keypoints=" + std::to_string(keypoints) + ", got " + std::to_string(head.channels) +
+           "; is it (anchors, channels)? pass transposed=True");
   }
   return {static_cast<std::size_t>(classes), static_cast<std::size_t>(keypoints), static_cast<std::size_t>(values),
           objectness};
@@ -107,8 +106,13 @@ py::tuple decode_yolo(const py::array& pred, const py::array& frame_from_input, 
   const FrameMap map = frame_map(frame_from_input, frame_hw, clip_keypoints);
   check_thresholds(conf, iou);
   const std::vector<std::uint8_t> wanted = wanted_classes(keep_classes, layout.classes);
-  const Suppression options{conf,     iou,         count(max_det, "max_det"), count(max_candidates, "max_candidates"),
-                            agnostic, multi_label, wanted.empty() ? nullptr : wanted.data()};
+  const Suppression options{conf,
+                            iou,
+                            count(max_det, "max_det"),
+                            count(max_candidates, "max_candidates"),
+                            agnostic,
+                            multi_label,
+                            wanted.empty() ? nullptr : wanted.data()};
   Detections found;
   {
     py::gil_scoped_release release;
@@ -189,15 +193,14 @@ Raises ShapeError. Pinned by tests/golden/nms_box_oks.)";
 
 void bind_detections(py::module_& m) {
   using namespace pybind11::literals;
-  m.def("decode_yolo", &decode_yolo, "pred"_a.noconvert(), "frame_from_input"_a.noconvert(),
-        "frame_hw"_a = py::none(), py::kw_only(), "classes"_a = 1, "keypoints"_a = 0, "keypoint_values"_a = 3,
-        "conf"_a = 0.25F, "iou"_a = 0.7F, "max_det"_a = 300, "max_candidates"_a = 30000, "objectness"_a = false,
-        "agnostic"_a = false, "multi_label"_a = false, "keep_classes"_a = py::none(), "transposed"_a = false,
-        "clip_keypoints"_a = false, DECODE_YOLO);
+  m.def("decode_yolo", &decode_yolo, "pred"_a.noconvert(), "frame_from_input"_a.noconvert(), "frame_hw"_a = py::none(),
+        py::kw_only(), "classes"_a = 1, "keypoints"_a = 0, "keypoint_values"_a = 3, "conf"_a = 0.25F, "iou"_a = 0.7F,
+        "max_det"_a = 300, "max_candidates"_a = 30000, "objectness"_a = false, "agnostic"_a = false,
+        "multi_label"_a = false, "keep_classes"_a = py::none(), "transposed"_a = false, "clip_keypoints"_a = false,
+        DECODE_YOLO);
   m.def("decode_end2end", &decode_end2end, "pred"_a.noconvert(), "frame_from_input"_a.noconvert(),
         "frame_hw"_a = py::none(), py::kw_only(), "classes"_a = 1, "keypoints"_a = 0, "keypoint_values"_a = 3,
-        "conf"_a = 0.25F, "max_det"_a = 300, "keep_classes"_a = py::none(), "clip_keypoints"_a = false,
-        DECODE_END2END);
+        "conf"_a = 0.25F, "max_det"_a = 300, "keep_classes"_a = py::none(), "clip_keypoints"_a = false, DECODE_END2END);
   m.def("nms", &box_nms, "boxes"_a.noconvert(), "scores"_a.noconvert(), py::kw_only(), "iou"_a, "offset"_a = 0.0F,
         "classes"_a = py::none(), "max_det"_a = py::none(), NMS);
 }

@@ -71,7 +71,7 @@ class Bytes {
 }  // namespace edge_pose::fuzz
 
 // The body of one target: `bytes` is the input.
-#define EDGE_POSE_FUZZ(body)                                                         \
+#define EDGE_POSE_FUZZ(body)                                                          \
   extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) { \
     edge_pose::fuzz::Bytes bytes(data, size);                                         \
     body(bytes);                                                                      \

@@ -11,7 +11,10 @@ static void run(fuzz::Bytes& in) {
   const int pixel = yuyv ? 2 : nv12 ? 1 : 3;
   const std::ptrdiff_t stride = width * pixel;
   const auto image = in.octets(static_cast<std::size_t>(stride) * static_cast<std::size_t>(height) * 2);
-  Frame frame{image.data(), stride, height, width, nv12 ? PixelFormat::nv12 : yuyv ? PixelFormat::yuyv : PixelFormat::bgr};
+  Frame frame{image.data(), stride, height, width,
+              nv12   ? PixelFormat::nv12
+              : yuyv ? PixelFormat::yuyv
+                     : PixelFormat::bgr};
   if (nv12) {
     frame.chroma = image.data() + stride * height;
     frame.chroma_stride = stride;

@@ -116,8 +116,7 @@ Detections decode_dense_head(const HeadView& head, const HeadLayout& layout, con
     candidates.order.rewind();
     with_simd([&]() __attribute__((always_inline)) {
       std::size_t index, seen = 0;
-      while (found.size() < options.max_detections && seen++ < options.max_candidates &&
-             candidates.order.next(index)) {
+      while (found.size() < options.max_detections && seen++ < options.max_candidates && candidates.order.next(index)) {
         const Candidate& c = candidates.items[index];
         const float x = head_value(head, 0, c.row), y = head_value(head, 1, c.row);
         const float half_w = head_value(head, 2, c.row) / 2, half_h = head_value(head, 3, c.row) / 2;

@@ -15,8 +15,8 @@ std::vector<std::int64_t> nms(const float* boxes, const float* scores, const std
     std::sort(distinct.begin(), distinct.end());
     distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
     for (std::size_t i = 0; i < n; ++i) {
-      labels[i] = static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), classes[i]) -
-                                            distinct.begin());
+      labels[i] =
+          static_cast<std::int32_t>(std::lower_bound(distinct.begin(), distinct.end(), classes[i]) - distinct.begin());
     }
   }
   BestFirst order;

@@ -21,7 +21,7 @@ EDGE_POSE_INLINE void exp_negative(F64x8& x) {
   const F64x8 shifted = x * -1.4426950408889634 + 6755399441055744.0;
   const F64x8 n = shifted - 6755399441055744.0;
   const F64x8 r = (-x - n * 0.69314718036912382) - n * 1.9082149292705877e-10;  // ln(2) in two parts
-  F64x8 p = r * (1.0 / 6227020800) + 1.0 / 479001600;  // the Taylor series of exp(r)
+  F64x8 p = r * (1.0 / 6227020800) + 1.0 / 479001600;                           // the Taylor series of exp(r)
   p = p * r + 1.0 / 39916800;
   p = p * r + 1.0 / 3628800;
   p = p * r + 1.0 / 362880;

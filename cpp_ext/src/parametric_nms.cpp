@@ -173,8 +173,8 @@ class ParametricNms {
   }
 
   void merge(std::size_t chosen, const std::vector<std::size_t>& cluster) {
-    const float side = std::max(c_.boxes[4 * chosen + 2] - c_.boxes[4 * chosen],
-                                c_.boxes[4 * chosen + 3] - c_.boxes[4 * chosen + 1]);
+    const float side =
+        std::max(c_.boxes[4 * chosen + 2] - c_.boxes[4 * chosen], c_.boxes[4 * chosen + 3] - c_.boxes[4 * chosen + 1]);
     const float bound = squared_bound(std::min(o_.alpha * side, o_.merge_cap), true);
     const std::size_t joints = c_.k, at = out_.joint_scores.size();
     out_.xy.resize(2 * (at + joints));

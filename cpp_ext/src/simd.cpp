@@ -71,10 +71,14 @@ bool set_simd_level(Simd level) noexcept {
 
 const char* simd_name(Simd level) noexcept {
   switch (level) {
-    case Simd::scalar: return "scalar";
-    case Simd::neon: return "neon";
-    case Simd::avx2: return "avx2";
-    case Simd::avx512: return "avx512";
+    case Simd::scalar:
+      return "scalar";
+    case Simd::neon:
+      return "neon";
+    case Simd::avx2:
+      return "avx2";
+    case Simd::avx512:
+      return "avx512";
   }
   return "unknown";
 }

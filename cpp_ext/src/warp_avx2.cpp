@@ -31,14 +31,14 @@ inline __m128i two_eights(const std::uint8_t* a, const std::uint8_t* b) {
 template <typename At>
 inline Taps taps_from(const At& at) {
   // Pixels 0 1 | 4 5 and 2 3 | 6 7, so that 64-bit interleaving below brings the eight into order.
-  const __m256i first = _mm256_inserti128_si256(_mm256_castsi128_si256(two_eights(at(0), at(1))),
-                                                two_eights(at(4), at(5)), 1);
-  const __m256i second = _mm256_inserti128_si256(_mm256_castsi128_si256(two_eights(at(2), at(3))),
-                                                 two_eights(at(6), at(7)), 1);
-  const __m256i blue_green = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, -1, 3, -1, 8, -1, 11, -1, 1, -1, 4, -1, 9, -1, 12, -1));
-  const __m256i red = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(2, -1, 5, -1, 10, -1, 13, -1, 2, -1, 5, -1, 10, -1, 13, -1));
+  const __m256i first =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(two_eights(at(0), at(1))), two_eights(at(4), at(5)), 1);
+  const __m256i second =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(two_eights(at(2), at(3))), two_eights(at(6), at(7)), 1);
+  const __m256i blue_green =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 8, -1, 11, -1, 1, -1, 4, -1, 9, -1, 12, -1));
+  const __m256i red =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(2, -1, 5, -1, 10, -1, 13, -1, 2, -1, 5, -1, 10, -1, 13, -1));
   const __m256i bg0 = _mm256_shuffle_epi8(first, blue_green), bg1 = _mm256_shuffle_epi8(second, blue_green);
   const __m256i r0 = _mm256_shuffle_epi8(first, red), r1 = _mm256_shuffle_epi8(second, red);
   return {{_mm256_unpacklo_epi64(bg0, bg1), _mm256_unpackhi_epi64(bg0, bg1), _mm256_blend_epi32(r0, r1, 0xCC)}};
@@ -50,7 +50,8 @@ inline __m256i rounded(__m256 value) { return _mm256_cvttps_epi32(_mm256_add_ps(
 
 // The low three bytes of four 32-bit lanes, one pixel after the other.
 inline void store_twelve(char* at, __m128i pixels) {
-  const __m128i squeezed = _mm_shuffle_epi8(pixels, _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+  const __m128i squeezed =
+      _mm_shuffle_epi8(pixels, _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(at), squeezed);
   const int rest = _mm_extract_epi32(squeezed, 2);
   std::memcpy(at + 8, &rest, sizeof rest);
@@ -153,8 +154,10 @@ struct Resize {
   const ResizeRow& row;
   template <typename Out>
   void operator()(const Out& out) const {
-    if (row.row1) resize_blocks<true>(row, out);
-    else resize_blocks<false>(row, out);
+    if (row.row1)
+      resize_blocks<true>(row, out);
+    else
+      resize_blocks<false>(row, out);
   }
 };
 
@@ -217,8 +220,7 @@ void scatter_run(const ScatterRun& run) { with_writer(run.target, Scatter{run});
 
 }  // namespace
 
-extern const Kernels avx2_kernels{Simd::avx2, false, resize_row, scatter_run, bgr_from_nv12_avx2,
-                             bgr_from_yuyv_avx2};
+extern const Kernels avx2_kernels{Simd::avx2, false, resize_row, scatter_run, bgr_from_nv12_avx2, bgr_from_yuyv_avx2};
 
 }  // namespace edge_pose::warp
 

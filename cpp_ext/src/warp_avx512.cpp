@@ -82,8 +82,8 @@ struct RowTaps<0> {
     // Eight bytes are loaded for six, at the row's end from a little before.
     const __m256i last = _mm256_set1_epi32(columns.readable - 8);
     for (int half = 0; half < 2; ++half) {
-      const __m256i tap = _mm256_loadu_si256(
-          reinterpret_cast<const __m256i*>(columns.offset + BLOCK * block + BLOCK / 2 * half));
+      const __m256i tap =
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns.offset + BLOCK * block + BLOCK / 2 * half));
       offset[half] = _mm256_min_epi32(tap, last);
       shift[half] = _mm512_cvtepi32_epi64(_mm256_slli_epi32(_mm256_sub_epi32(tap, offset[half]), 3));
     }
@@ -171,8 +171,10 @@ struct Writer {
       const __m512 first = swapped ? value[2] : value[0], last = swapped ? value[0] : value[2];
       char* out = (swapped ? plane[2] : plane[0]) + 3 * SIZE * static_cast<std::size_t>(at);
       if constexpr (kElement == Element::u8) {
-        const __m512i upper = _mm512_or_si512(_mm512_slli_epi32(rounded(last), 16), _mm512_slli_epi32(rounded(value[1]), 8));
-        const __m512i bytes = _mm512_permutexvar_epi8(_mm512_load_si512(SQUEEZE.byte), _mm512_or_si512(upper, rounded(first)));
+        const __m512i upper =
+            _mm512_or_si512(_mm512_slli_epi32(rounded(last), 16), _mm512_slli_epi32(rounded(value[1]), 8));
+        const __m512i bytes =
+            _mm512_permutexvar_epi8(_mm512_load_si512(SQUEEZE.byte), _mm512_or_si512(upper, rounded(first)));
         return _mm512_mask_storeu_epi8(out, mask & 0xFFFFFFFFFFFFULL, bytes);
       }
       for (int part = 0; part < 3; ++part) {
@@ -212,8 +214,10 @@ void resize_blocks(const ResizeRow& row, const Out& out) {
 
 template <int kWindow, typename Out>
 void resize_rows(const ResizeRow& row, const Out& out) {
-  if (row.row1) resize_blocks<kWindow, true>(row, out);
-  else resize_blocks<kWindow, false>(row, out);
+  if (row.row1)
+    resize_blocks<kWindow, true>(row, out);
+  else
+    resize_blocks<kWindow, false>(row, out);
 }
 
 struct Resize {
@@ -221,10 +225,14 @@ struct Resize {
   template <typename Out>
   void operator()(const Out& out) const {
     switch (row.columns->window) {
-      case 64: return resize_rows<64>(row, out);
-      case 128: return resize_rows<128>(row, out);
-      case 256: return resize_rows<256>(row, out);
-      default: return resize_rows<0>(row, out);
+      case 64:
+        return resize_rows<64>(row, out);
+      case 128:
+        return resize_rows<128>(row, out);
+      case 256:
+        return resize_rows<256>(row, out);
+      default:
+        return resize_rows<0>(row, out);
     }
   }
 };
@@ -320,8 +328,8 @@ void scatter_run(const ScatterRun& run) { with_writer(run.target, Scatter{run});
 
 }  // namespace
 
-extern const Kernels avx512_kernels{Simd::avx512, true, resize_row, scatter_run, bgr_from_nv12_avx512,
-                             bgr_from_yuyv_avx512};
+extern const Kernels avx512_kernels{Simd::avx512,        true, resize_row, scatter_run, bgr_from_nv12_avx512,
+                                    bgr_from_yuyv_avx512};
 
 }  // namespace edge_pose::warp
 

@@ -93,8 +93,8 @@ void ColumnPlan::pad() {
 void ColumnPlan::finish(int origin, int readable, bool wants_windows) {
   const int count = end_ - begin_;
   for (std::size_t i = 0; i < padded(count); ++i) offset_[i] = 3 * (offset_[i] - origin);
-  view_ = {count,        readable, offset_.data(),     weight_.data(), bordered_ ? extra_.data() : nullptr, 0,
-           window_at_.data(), index_.data()};
+  view_ = {count, readable,          offset_.data(), weight_.data(), bordered_ ? extra_.data() : nullptr,
+           0,     window_at_.data(), index_.data()};
   if (wants_windows && count > 0) plan_windows();
 }
 

@@ -35,7 +35,7 @@ class ColumnPlan {
   // Those of `count` columns that see the frame at all, what lies beyond it being `fill`.
   void plan_bordered(const Axis& axis, int count, int size, int fill);
 
-  int begin() const { return begin_; }      // output columns [begin, end) see the frame
+  int begin() const { return begin_; }  // output columns [begin, end) see the frame
   int end() const { return end_; }
   int first_pixel() const { return first_pixel_; }  // pixels [first, last] are read
   int last_pixel() const { return last_pixel_; }

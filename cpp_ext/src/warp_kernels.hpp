@@ -11,7 +11,7 @@ namespace edge_pose::warp {
 
 constexpr int WEIGHT_BITS = 14;  // interpolation weights are integers that sum to 2^14
 constexpr int WEIGHT_ONE = 1 << WEIGHT_BITS;
-constexpr int BLOCK = 16;         // tables of columns are padded to a multiple of this, with copies of the last column
+constexpr int BLOCK = 16;          // tables of columns are padded to a multiple of this, with copies of the last column
 constexpr int MIN_READABLE = 256;  // a row that a kernel reads has at least so many readable bytes
 constexpr int INDEX_BYTES = 64;    // per block of columns
 
@@ -50,11 +50,11 @@ struct ResizeRow {
 // A run of output pixels that each sample 2 x 2 pixels of their own, all inside a packed picture. Pixel i lies at
 // x + i * dx, y + i * dy in units of 2^-32 picture pixels, of which the upper 14 bits of the fraction count.
 struct ScatterRun {
-  int count;                // positions overflow nowhere up to count + 15
+  int count;  // positions overflow nowhere up to count + 15
   const std::uint8_t* base;
-  std::int64_t stride;      // within +-2^31
-  int last_x, last_y;       // columns and rows are clamped to [0, last]; the next ones exist too
-  int readable;             // bytes of a row, >= 8
+  std::int64_t stride;  // within +-2^31
+  int last_x, last_y;   // columns and rows are clamped to [0, last]; the next ones exist too
+  int readable;         // bytes of a row, >= 8
   std::int64_t x, y, dx, dy;
   Target target;
 };

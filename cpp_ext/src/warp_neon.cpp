@@ -41,9 +41,12 @@ inline uint16x4x2_t weights_at(const std::int32_t* from) {
 // Four elements of value, in the low bytes.
 template <Element kElement>
 inline auto element4(float32x4_t value) {
-  if constexpr (kElement == Element::f32) return value;
-  else if constexpr (kElement == Element::f16) return vreinterpret_u16_f16(vcvt_f16_f32(value));
-  else return vmovn_u32(vcvtq_u32_f32(vaddq_f32(value, vdupq_n_f32(0.5F))));
+  if constexpr (kElement == Element::f32)
+    return value;
+  else if constexpr (kElement == Element::f16)
+    return vreinterpret_u16_f16(vcvt_f16_f32(value));
+  else
+    return vmovn_u32(vcvtq_u32_f32(vaddq_f32(value, vdupq_n_f32(0.5F))));
 }
 
 // Writes four pixels at a time to where a Target says.
@@ -88,7 +91,8 @@ struct Writer {
     if constexpr (kElement == Element::f32) {
       vst3q_f32(reinterpret_cast<float*>(out), {{x, y, z}});
     } else if constexpr (kElement == Element::f16) {
-      vst3_u16(reinterpret_cast<std::uint16_t*>(out), {{element4<kElement>(x), element4<kElement>(y), element4<kElement>(z)}});
+      vst3_u16(reinterpret_cast<std::uint16_t*>(out),
+               {{element4<kElement>(x), element4<kElement>(y), element4<kElement>(z)}});
     } else {
       const uint8x8_t xy = vmovn_u16(vcombine_u16(element4<kElement>(x), element4<kElement>(y)));
       const uint8x8_t zz = vmovn_u16(vcombine_u16(element4<kElement>(z), element4<kElement>(z)));
@@ -135,8 +139,10 @@ struct Resize {
   const ResizeRow& row;
   template <typename Out>
   void operator()(const Out& out) const {
-    if (row.row1) resize_blocks<true>(row, out);
-    else resize_blocks<false>(row, out);
+    if (row.row1)
+      resize_blocks<true>(row, out);
+    else
+      resize_blocks<false>(row, out);
   }
 };
 
@@ -169,8 +175,8 @@ struct Scatter {
       const float32x4_t r0 = vsubq_f32(vdupq_n_f32(UNIT), r1);
       float32x4_t pixel[3];
       for (int c = 0; c < 3; ++c) {
-        pixel[c] = vaddq_f32(vmulq_f32(vcvtq_f32_u32(upper.channel[c]), r0),
-                             vmulq_f32(vcvtq_f32_u32(lower.channel[c]), r1));
+        pixel[c] =
+            vaddq_f32(vmulq_f32(vcvtq_f32_u32(upper.channel[c]), r0), vmulq_f32(vcvtq_f32_u32(lower.channel[c]), r1));
       }
       out.put(at, pixel);
     }

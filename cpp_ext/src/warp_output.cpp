@@ -21,9 +21,12 @@ void Output::fill(int n, int y0, int y1, int x0, int x1) const {
   const std::ptrdiff_t count = std::ptrdiff_t{y1 - y0} * (x1 - x0);
   if (count <= 0) return;
   switch (batch_.element) {
-    case Element::f32: return fill_as<std::uint32_t>(n, y0, x0, count);
-    case Element::f16: return fill_as<std::uint16_t>(n, y0, x0, count);
-    case Element::u8: return fill_as<std::uint8_t>(n, y0, x0, count);
+    case Element::f32:
+      return fill_as<std::uint32_t>(n, y0, x0, count);
+    case Element::f16:
+      return fill_as<std::uint16_t>(n, y0, x0, count);
+    case Element::u8:
+      return fill_as<std::uint8_t>(n, y0, x0, count);
   }
 }
 

@@ -17,12 +17,16 @@ const Kernels scalar_kernels{
 const Kernels& kernels() noexcept {
   switch (simd_level()) {
 #if defined(__x86_64__)
-    case Simd::avx512: return avx512_kernels;
-    case Simd::avx2: return avx2_kernels;
+    case Simd::avx512:
+      return avx512_kernels;
+    case Simd::avx2:
+      return avx2_kernels;
 #elif defined(__aarch64__)
-    case Simd::neon: return neon_kernels;
+    case Simd::neon:
+      return neon_kernels;
 #endif
-    default: return scalar_kernels;
+    default:
+      return scalar_kernels;
   }
 }
 

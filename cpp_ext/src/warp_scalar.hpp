@@ -135,7 +135,8 @@ inline void bgr_from_yuv(int y, int u, int v, std::uint8_t* bgr) {
 }
 
 // Pairs [from, pairs) of pixels.
-inline void bgr_from_nv12_scalar(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int from, int pairs) {
+inline void bgr_from_nv12_scalar(const std::uint8_t* y, const std::uint8_t* uv, std::uint8_t* bgr, int from,
+                                 int pairs) {
   for (int i = from; i < pairs; ++i) {
     bgr_from_yuv(y[2 * i], uv[2 * i], uv[2 * i + 1], bgr + 6 * i);
     bgr_from_yuv(y[2 * i + 1], uv[2 * i], uv[2 * i + 1], bgr + 6 * i + 3);

@@ -8,7 +8,7 @@
 namespace edge_pose::warp {
 namespace {
 
-constexpr int RUN = 512;  // pixels until positions start afresh from doubles
+constexpr int RUN = 512;           // pixels until positions start afresh from doubles
 constexpr double ROUND = 0x1p-14;  // so close to the last column or row a weight would round to 1
 constexpr float WEIGHT_UNIT = 1.0F / WEIGHT_ONE;
 
@@ -101,7 +101,8 @@ void warp_scattered(const Kernels& kernels, const Frame& frame, const double* ac
                     const Output& out, int fill, int n, int y0, int y1, std::vector<std::uint8_t>& memory) {
   const int width = out.batch().w;
   const bool reachable = std::abs(frame.stride) < 0x7FFFFFFF;  // by the SIMD levels' 32-bit products
-  const Sampler sampler{reachable ? kernels : scalar_kernels, frame, patch_for(kernels, frame, across, down, width, y0, y1, memory), fill};
+  const Sampler sampler{reachable ? kernels : scalar_kernels, frame,
+                        patch_for(kernels, frame, across, down, width, y0, y1, memory), fill};
   for (int y = y0; y < y1; ++y) {
     const Axis x_at{across[1] * y + across[2], across[0]}, y_at{down[1] * y + down[2], down[0]};
     Span seen = inside(x_at, width, -1.0, frame.width);

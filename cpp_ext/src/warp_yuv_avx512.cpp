@@ -67,7 +67,8 @@ inline void convert(__m512i y, __m512i uv, std::uint8_t* bgr) {
                                         _mm512_srai_epi16(_mm512_adds_epi16(odd, red), 6));
   for (int part = 0; part < 3; ++part) {
     const __m512i two = _mm512_permutex2var_epi8(b, _mm512_load_si512(INDICES.blue_green[part]), g);
-    const __m512i all = _mm512_mask_permutexvar_epi8(two, INDICES.red_mask[part], _mm512_load_si512(INDICES.red[part]), r);
+    const __m512i all =
+        _mm512_mask_permutexvar_epi8(two, INDICES.red_mask[part], _mm512_load_si512(INDICES.red[part]), r);
     _mm512_storeu_si512(bgr + 64 * part, all);
   }
 }

@@ -8,10 +8,10 @@ inline int& check_failures() {
   return failures;
 }
 
-#define CHECK(condition)                                                              \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
       std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      ++check_failures();                                                             \
-    }                                                                                 \
+      ++check_failures();                                                                \
+    }                                                                                    \
   } while (false)

@@ -71,9 +71,9 @@ void bad_rows_are_dropped() {
 
 void halves_are_read() {
   // 10, 10, 4, 4, 0.5 in IEEE half precision, then a subnormal, infinity and NaN as scores of other rows.
-  const std::vector<std::uint16_t> values = {0x4900, 0x4900, 0x4900, 0x4900, 0x4900, 0x4900, 0x4900, 0x4900,
-                                             0x4400, 0x4400, 0x4400, 0x4400, 0x4400, 0x4400, 0x4400, 0x4400,
-                                             0x3800, 0x0001, 0x7C00, 0x7E00};
+  const std::vector<std::uint16_t> values = {0x4900, 0x4900, 0x4900, 0x4900, 0x4900, 0x4900, 0x4900,
+                                             0x4900, 0x4400, 0x4400, 0x4400, 0x4400, 0x4400, 0x4400,
+                                             0x4400, 0x4400, 0x3800, 0x0001, 0x7C00, 0x7E00};
   const HeadView head = {values.data(), ElementType::float16, 4, 5, 4, 1};
   Suppression options;
   const Detections found = decode_dense_head(head, {}, {IDENTITY}, options);

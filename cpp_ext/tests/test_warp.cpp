@@ -51,7 +51,7 @@ struct Kind {
   Element element;
   bool planar, swap_rb;
 };
-constexpr Kind KINDS[] = {{Element::f32, true, true},   {Element::f32, false, false}, {Element::f16, true, false},
+constexpr Kind KINDS[] = {{Element::f32, true, true},  {Element::f32, false, false}, {Element::f16, true, false},
                           {Element::f16, false, true}, {Element::u8, true, true},    {Element::u8, false, true}};
 
 std::size_t size_of(const Batch& b) {
@@ -115,8 +115,9 @@ void test_every_frame(PixelFormat format, Size size) {
     for (const Kind& kind : KINDS) {
       const Color color{{1 / 58.0F, 1 / 57.0F, 1 / 59.0F}, {-2.1F, -2.0F, 0.0F}, kind.swap_rb};
       for (const auto& [rh, rw] : {Size{37, 53}, Size{11, 16}, Size{20, 1}, Size{3, 7}}) {
-        same_everywhere({nullptr, kind.element, kind.planar, 1, 37, 53},
-                        [&, h = rh, w = rw](const Batch& out) { letterbox(frame, out, h, w, 37 - h, 53 - w, 9, color, 1); });
+        same_everywhere({nullptr, kind.element, kind.planar, 1, 37, 53}, [&, h = rh, w = rw](const Batch& out) {
+          letterbox(frame, out, h, w, 37 - h, 53 - w, 9, color, 1);
+        });
       }
       constexpr int N = 8, H = 25, W = 37;
       double crops[6 * N];
@@ -163,7 +164,8 @@ void test_halves_round_to_even() {
   Fenced memory(3, true);
   Frame frame = frame_in(memory, PixelFormat::bgr, {1, 1}, false);
   std::memset(memory.data(), 1, 3);
-  for (const float scale : {1.00048828125F, 1.00146484375F, 6e-8F, 3e-8F, 2.9e-8F, 6.1e-5F, 6.0e-5F, 65519.0F, 65520.0F, 1e30F, -2.5F}) {
+  for (const float scale :
+       {1.00048828125F, 1.00146484375F, 6e-8F, 3e-8F, 2.9e-8F, 6.1e-5F, 6.0e-5F, 65519.0F, 65520.0F, 1e30F, -2.5F}) {
     const Color color{{scale, scale, scale}, {0, 0, 0}, false};
     same_everywhere({nullptr, Element::f16, true, 1, 5, 21},
                     [&](const Batch& out) { letterbox(frame, out, 5, 21, 0, 0, 0, color, 1); });

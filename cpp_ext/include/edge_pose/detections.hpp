@@ -39,23 +39,23 @@ struct FrameMap {
 };
 
 struct Suppression {
-  float confidence = 0.25F;           // kept: score strictly greater; >= 0
-  float iou = 0.7F;                   // suppressed: overlap strictly greater
-  std::size_t max_detections = 300;   // kept at most, the best ones
-  std::size_t max_candidates = 30000; // looked at, at most, the best ones
-  bool agnostic = false;              // boxes of different classes compete too
-  bool multi_label = false;           // every class above the threshold is a candidate, not only the best one
+  float confidence = 0.25F;              // kept: score strictly greater; >= 0
+  float iou = 0.7F;                      // suppressed: overlap strictly greater
+  std::size_t max_detections = 300;      // kept at most, the best ones
+  std::size_t max_candidates = 30000;    // looked at, at most, the best ones
+  bool agnostic = false;                 // boxes of different classes compete too
+  bool multi_label = false;              // every class above the threshold is a candidate, not only the best one
   const std::uint8_t* wanted = nullptr;  // per class: 1 = keep; null = all. Tested after the best class is chosen.
 };
 
 // n detections, best first; ties keep the lower row (then the lower class).
 struct Detections {
-  std::vector<float> boxes;            // [n][4] xyxy, frame pixels
-  std::vector<float> scores;           // [n]
-  std::vector<std::int64_t> classes;   // [n]
-  std::vector<float> joints;           // [n][joints][2] frame pixels
-  std::vector<float> joint_scores;     // [n][joints]
-  std::vector<std::int64_t> rows;      // [n] row of the head output
+  std::vector<float> boxes;           // [n][4] xyxy, frame pixels
+  std::vector<float> scores;          // [n]
+  std::vector<std::int64_t> classes;  // [n]
+  std::vector<float> joints;          // [n][joints][2] frame pixels
+  std::vector<float> joint_scores;    // [n][joints]
+  std::vector<std::int64_t> rows;     // [n] row of the head output
 };
 
 // Threshold, suppress, and only then map what is left to the frame. Overlaps are computed in float32 on boxes moved by

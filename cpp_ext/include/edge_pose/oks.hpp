@@ -56,11 +56,11 @@ std::vector<std::int64_t> nearby_joints_nms(const PosesView& poses, const float*
 
 // What COCO's evaluation calls OKS, in float64: d detections against g ground truths.
 struct CocoPoses {
-  const double* dt_xy;           // [d][k][2]
-  const double* gt_xy;           // [g][k][2]
+  const double* dt_xy;              // [d][k][2]
+  const double* gt_xy;              // [g][k][2]
   const std::uint8_t* gt_labelled;  // [g][k] joints that count
-  const double* gt_areas;        // [g]
-  const double* gt_boxes;        // [g][4] x, y, width, height
+  const double* gt_areas;           // [g]
+  const double* gt_boxes;           // [g][4] x, y, width, height
   std::size_t d, g, k;
 };
 

@@ -32,11 +32,11 @@ struct CandidatesView {
 
 // m people, in order of their mean joint score; ties keep the lower index.
 struct MergedPoses {
-  std::vector<float> boxes, box_scores;     // of the chosen candidate
-  std::vector<float> xy, joint_scores;      // merged over the cluster, weighted by score
-  std::vector<std::int64_t> picked;         // [m]
-  std::vector<std::int64_t> merged;         // ids of all clusters, ascending in each, the chosen one included
-  std::vector<std::int64_t> offsets;        // [m + 1]: cluster i is merged[offsets[i] .. offsets[i + 1])
+  std::vector<float> boxes, box_scores;  // of the chosen candidate
+  std::vector<float> xy, joint_scores;   // merged over the cluster, weighted by score
+  std::vector<std::int64_t> picked;      // [m]
+  std::vector<std::int64_t> merged;      // ids of all clusters, ascending in each, the chosen one included
+  std::vector<std::int64_t> offsets;     // [m + 1]: cluster i is merged[offsets[i] .. offsets[i + 1])
 };
 
 // The best candidate is chosen, all that are the same person leave with it, and so on; then each cluster is merged.
