@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_pose.errors import OutputError
+from edge_pose.errors import EdgePoseError, OutputError
 
 if TYPE_CHECKING:
     import onnx
@@ -27,9 +27,9 @@ def written(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
+    except EdgePoseError:
+        raise
     except OSError as err:
-        if isinstance(err, OutputError):
-            raise
         raise OutputError(f"cannot write {path}: {err.strerror or err}") from err
     finally:
         if part.is_file():

@@ -42,24 +42,36 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
             raise ExportError(f"ONNX Runtime refuses the graph: {' '.join(str(err).split())[:300]}") from err
         simpler = onnx.load(target)
     if any(node.domain not in ("", "ai.onnx") for node in simpler.graph.node):
+        name_nodes(model)
         return model
     for item in [item for item in simpler.opset_import if item.domain not in ("", "ai.onnx")]:
         simpler.opset_import.remove(item)
+    name_nodes(simpler)
     for node in simpler.graph.node:
         node.doc_string = ""
     del simpler.graph.value_info[:]
     return simpler
 
 
-def name_values(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Rename the inputs and outputs of a graph, in their order."""
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Give every node a name of its own; those that have one keep it."""
+    taken: set[str] = set()
+    for number, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.name or node.op_type}#{number}"
+        taken.add(node.name)
+
+
+def take_bytes(model: onnx.ModelProto) -> None:
+    """Let a graph with one float32 input take bytes: the cast is the first thing it does, as TensorRT wants it."""
     graph = model.graph
-    named = dict(zip([v.name for v in (*graph.input, *graph.output)], (*inputs, *outputs), strict=True))
+    (value,) = graph.input
+    inside = f"{value.name}/float"
     for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [named.get(name, name) for name in names]
-    for value in (*graph.input, *graph.output):
-        value.name = named[value.name]
+        node.input[:] = [inside if name == value.name else name for name in node.input]
+    value.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    cast = onnx.helper.make_node("Cast", [value.name], [inside], name=f"{inside}/Cast", to=onnx.TensorProto.FLOAT)
+    graph.node.insert(0, cast)
 
 
 def set_shapes(values: Any, shapes: Shapes) -> None:

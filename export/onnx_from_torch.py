@@ -34,7 +34,7 @@ def onnx_from_torch(net: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
     spec: of the network; the names of the outputs are filled in. Raises ExportError where torch or onnx refuse, or
     where the graph does not give what the network gives, to 1e-3, with 1 row and with 5.
     """
-    inputs = torch.from_numpy(samples.batch(spec, TRACED_ROWS))
+    inputs = torch.from_numpy(samples.batch(spec, TRACED_ROWS).astype(np.float32))
     with torch.inference_mode():
         traced = as_list(net(inputs))
     outputs = output_names(spec)
@@ -43,6 +43,8 @@ def onnx_from_torch(net: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
     model = graphs.simplified(trace(net, inputs, outputs))
     graphs.set_shapes(model.graph.input, [(graphs.BATCH, *inputs.shape[1:])])
     graphs.set_shapes(model.graph.output, [(graphs.BATCH, *value.shape[1:]) for value in traced])
+    if spec.input.dtype == "uint8":
+        graphs.take_bytes(model)
     write_spec(model, with_outputs(spec, outputs))
     graphs.checked(model)
     check_same(net, model, spec)

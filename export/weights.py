@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from edge_pose import __version__, download, zoo
-from edge_pose.errors import CheckpointError, ExportError, ModelNotFoundError, SpecError
+from edge_pose.errors import CheckpointError, ExportError, ModelNotFoundError
 from edge_pose.models.blocks import STRIDE
 from edge_pose.models.catalog import MODELS
 from edge_pose.models.checkpoints import Checkpoint
@@ -83,8 +83,8 @@ def with_origin(spec: ModelSpec, origin: Origin) -> ModelSpec:
     return replace(
         spec,
         license=origin.license or guess,
-        source=origin.source,
-        checkpoint_sha256=origin.sha256,
+        source=origin.source or (spec.source if spec.checkpoint_sha256 else ""),
+        checkpoint_sha256=spec.checkpoint_sha256 or origin.sha256,  # a graph of ours remembers its checkpoint
         exporter=f"edge-pose {__version__}",
     )
 
@@ -126,9 +126,3 @@ def tells_network(checkpoint: Checkpoint) -> str:
     """Name the network of the catalog whose weights an ONNX file's names tell it has, "" where they tell nothing."""
     alike = look_alikes(shapes_of(checkpoint.tensors), weights_only=True)[:1]
     return next((network for network, share in alike if share >= ANOTHER), "")
-
-
-def check_options(name: str, options: dict[str, Any]) -> None:
-    """Raise SpecError for options of a model that has no definition in the catalog."""
-    if name not in MODELS and options:
-        raise SpecError(f"{name} has no definition in the catalog, so it takes no --option")

@@ -1,0 +1,127 @@
+"""One export from beginning to end: float graph, precision, target, measurement, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_pose.errors import ExportError, OutputError
+from edge_pose.export import graphs
+from edge_pose.export.latency import latencies
+from edge_pose.export.product import Product, halved, save_checked
+from edge_pose.export.report import Report
+from edge_pose.export.source import Wanted, float_graph
+
+Precision = Literal["fp32", "fp16", "int8"]
+Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be made. output: a folder; it is created where it is missing.
+
+    calib: folder of pictures and videos that show what the model will see. annotations: COCO keypoints of the pictures
+    in calib, for AP. gate: whether the accuracy gate decides; without it, that is recorded. strict: warnings about the
+    calibration pictures are refusals. max_drop: AP points that the precision may cost. engine: choices of
+    export.tensorrt.BuildOptions, by name. measure: whether latencies go into the report.
+    """
+
+    wanted: Wanted
+    output: Path
+    precision: Precision = "fp32"
+    target: Target = "cpu"
+    calib: Path | None = None
+    annotations: Path | None = None
+    max_drop: float = 1.0
+    gate: bool = True
+    strict: bool = False
+    measure: bool = True
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run(job: Job, tell: Tell = lambda line: None) -> Report:
+    """Export; what was there before stays unless all of it worked. tell: called with a line before each long step.
+
+    Raises ExportError, SpecError, CheckpointError, ModelNotFoundError, OutputError, MissingDependencyError.
+    """
+    start = time.monotonic()
+    check_folder(job.output)
+    check_job(job)
+    tell(f"{job.wanted.model}: float graph")
+    source = float_graph(job.wanted)
+    base = job.output / f"{source.spec.name}.onnx"
+    save_checked(source.model, base)
+    product = Product(base, source.model, source.spec, notes=source.notes)
+    if job.precision == "fp16":
+        tell(f"{source.spec.name}: float16")
+        product = halved(product, job.output / f"{source.spec.name}-fp16.onnx", job.calib, job.annotations, job.gate)
+    files = {"float model": str(base)} | ({} if product.path == base else {"model": str(product.path)})
+    if job.target != "cpu":
+        tell(f"{product.path.name}: {job.target} engine")
+        files["engine"] = str(engine_of(product.path, job.target, job.engine))
+    times = {}
+    if job.measure:
+        tell(f"{product.path.name}: latency")
+        models = {"float32": base} | ({} if product.path == base else {product.spec.precision["default"]: product.path})
+        times = latencies(models, source.spec)
+    report = Report(
+        model=product.path.stem,
+        target=job.target,
+        precision_asked=job.precision,
+        files=files,
+        size_bytes=product.path.stat().st_size,
+        float_size_bytes=base.stat().st_size,
+        parameters=graphs.parameter_count(source.model),
+        precision=product.spec.precision,
+        latency_ms=times,
+        seconds=round(time.monotonic() - start, 3),
+        license=product.spec.license,
+        agreement=product.spec.agreement,
+        reverted=product.reverted,
+        notes=product.notes,
+    )
+    report.write(job.output / f"{report.model}.report.json")
+    return report
+
+
+def check_job(job: Job) -> None:
+    """Refuse before the work what could only fail after it. Raises ExportError, MissingDependencyError."""
+    if job.precision == "int8":
+        raise ExportError("--precision int8 is not in this release: use fp16, or fp32")
+    if job.calib is not None and not job.calib.exists():
+        raise ExportError(f"--calib {job.calib}: there is no such file or folder")
+    if job.target == "cpu":
+        if job.engine:
+            raise ExportError(f"{', '.join(job.engine)}: these are choices of a TensorRT engine; add --target tensorrt")
+        return
+    from edge_pose.backends.tensorrt_library import import_library
+    from edge_pose.export.tensorrt import BuildOptions
+
+    BuildOptions(**job.engine)
+    import_library(job.target)
+
+
+def engine_of(onnx: Path, target: Target, choices: Mapping[str, Any]) -> Path:
+    """Build the engine beside the ONNX file."""
+    from edge_pose.export.tensorrt import BuildOptions, engine_from_onnx
+    from edge_pose.export.tensorrt.progress import on_terminal
+
+    assert target != "cpu"
+    with on_terminal(f"{onnx.name} -> {target}") as progress:
+        options = BuildOptions(**choices)
+        return engine_from_onnx(onnx, onnx.with_suffix(".engine"), target=target, options=options, progress=progress)
+
+
+def check_folder(folder: Path) -> None:
+    """Fail before the work rather than after it. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(f"cannot write into {folder}: {err.strerror or err}") from err
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write into {folder}: no permission")
