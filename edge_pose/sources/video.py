@@ -59,6 +59,15 @@ class VideoSource(Source):
         self._last_s = stamp_s
         return Frame(image, stamp_s, self.taken, self.name)
 
+    def skip(self, count: int) -> None:
+        """Pass over the next `count` frames without turning them into pictures; over the end, all that are left."""
+        for _ in range(max(0, count)):
+            if self._first is not None:
+                self._first = None
+            elif not self._capture.grab():
+                return
+            self.taken += 1
+
     def _compare(self) -> None:
         """Report what the container declared and the decoder did not deliver.
 
