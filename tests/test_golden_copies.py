@@ -28,9 +28,11 @@ def test_each_is_listed_with_its_size():
         assert kilobytes == pytest.approx(sum((HERE / "golden" / f).stat().st_size for f in files) / 1000, abs=1)
 
 
-@pytest.mark.parametrize("copy", COPIES, ids=lambda path: path.name)
-def test_they_are_copies(copy):
-    original = SHARED / "golden" / copy.name
-    if not original.is_file():
+def test_they_are_copies():
+    if not (SHARED / "golden").is_dir():
         missing("the full set of reference vectors")
-    assert copy.read_bytes() == original.read_bytes()
+    here_only = [path.name for path in COPIES if not (SHARED / "golden" / path.name).is_file()]
+    assert here_only == ["tensorrt_api.json"]  # of no pose project: TensorRT's names
+    for path in COPIES:
+        if path.name not in here_only:
+            assert path.read_bytes() == (SHARED / "golden" / path.name).read_bytes(), path.name
