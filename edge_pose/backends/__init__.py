@@ -13,6 +13,7 @@ from edge_pose.strict import nearest
 __all__ = ["ENGINES", "Backend", "Device", "open_backend"]
 
 log = logging.getLogger("edge_pose")
+MAX_THREADS = 256  # beyond any board; a hundred thousand would only take the memory of the machine
 ENGINES = {"onnxruntime": "edge_pose.backends.onnxruntime", "tensorrt": "edge_pose.backends.tensorrt_files"}
 MADE_FOR = {".engine": "tensorrt"}  # every other file is ONNX Runtime's
 
@@ -27,8 +28,8 @@ def open_backend(path: Path, *, device: Device = "auto", engine: str = "auto", t
     name = MADE_FOR.get(path.suffix, "onnxruntime") if engine == "auto" else engine
     if name not in ENGINES:
         raise BackendError(f"engine {engine!r} is unknown: {nearest(engine, ('auto', *ENGINES))}")
-    if threads is not None and threads < 1:
-        raise BackendError(f"threads must be at least 1, got {threads}")
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise BackendError(f"threads must be from 1 to {MAX_THREADS}, got {threads}")
     opened: Backend = importlib.import_module(ENGINES[name]).open_model(path, device=device, threads=threads)
     if "auto" in (device, engine):
         log.info("%s: engine %s on %s", path.name, opened.engine, opened.device)

@@ -227,3 +227,9 @@ def test_closing(yolo):
         assert len(pose(FRAME)) == 2
     with pytest.raises(BackendError, match="closed"):
         pose(FRAME)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 257, 100_000])
+def test_threads_are_bounded(yolo, threads):
+    with pytest.raises(BackendError, match=f"threads must be from 1 to 256, got {threads}"):
+        ep.load(yolo, threads=threads)
