@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_pose.backends.engine_document import read_document
 from edge_pose.errors import SpecError
 from edge_pose.models.contents import Contents
 from edge_pose.models.engine_file import read_engine
@@ -69,7 +70,8 @@ class Inspection:
             "inputs": ", ".join(f"{name} {shape}" for name, shape in self.inputs.items()),
             "licence": self.license,
         }
-        rows |= {key: str(value) for key, value in self.metadata.items() if value and key not in ("inputs", "license")}
+        taken = {*rows, "inputs", "license", "warning"}
+        rows |= {key: str(value) for key, value in self.metadata.items() if value and key not in taken}
         lines = [f"{self.path.name}: {self.format}, {self.size_bytes / 2**20:.1f} MiB"]
         lines += [f"  {key:<12} {value}" for key, value in rows.items() if value]
         lines += [f"  warning      {text}" for text in self.warnings]
@@ -88,7 +90,9 @@ def inspect_file(path: str | Path) -> Inspection:
     spec = carried_spec(path, contents, warnings)
     similar = networks(contents, warnings)
     exact = [name for name, share in similar if share == 1]
-    licence, inputs = str(contents.metadata.get("license", "")), dict(contents.metadata.get("inputs", {}))
+    licence = contents.metadata.get("license", "")
+    licence = licence if isinstance(licence, str) else ""
+    inputs = said(contents, "inputs")
     if spec is not None:
         licence = licence or spec.license
     elif exact:
@@ -136,15 +140,22 @@ def published_spec(network: str) -> ModelSpec:
 
 def carried_spec(path: Path, contents: Contents, warnings: list[str]) -> ModelSpec | None:
     """Return the specification in an ONNX file of ours, or beside an engine of ours."""
-    beside = path.with_name(path.name + ".json")
-    text = contents.metadata.get("properties", {}).get(SPEC_PROPERTY)
-    if contents.format == "engine" and beside.is_file():
-        text = beside.read_text(encoding="utf-8", errors="replace")
+    text = said(contents, "properties").get(SPEC_PROPERTY)
     try:
-        return ModelSpec.from_json(text) if text else None
+        if contents.format == "engine":
+            document = read_document(path)
+            contents.metadata |= document.summary() if document else {}
+            return document.spec if document else None
+        return ModelSpec.from_json(text) if isinstance(text, str) and text else None
     except SpecError as err:
         warnings.append(f"its specification cannot be read: {err}")
         return None
+
+
+def said(contents: Contents, key: str) -> dict[str, Any]:
+    """Return a dict that the file says about itself; a file may say anything."""
+    found = contents.metadata.get(key)
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def shown(line: str) -> str:

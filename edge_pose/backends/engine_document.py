@@ -107,6 +107,12 @@ class EngineDocument:
             return int(capability.partition(".")[0]) >= 8
         return capability in self.capabilities
 
+    def summary(self) -> dict[str, str]:
+        """Return what it is in a few words, for people."""
+        batch = ":".join(map(str, self.batch))
+        gpus = f"compute capability {', '.join(self.capabilities)}"
+        return {"precision": self.precision, "batch": batch, "built for": gpus, "built from": self.onnx}
+
     def arguments(self) -> list[str]:
         """Return the options of `python -m edge_pose.export.tensorrt` that build this engine again."""
         low, best, high = self.batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from edge_pose.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 DEFAULTS = BuildOptions()
+NO_GPU = re.compile(r" *\[checkMacros\.cpp::catchCudaError.*")
+LONGEST = 300  # characters of one complaint
 
 
 def engine_from_onnx(
@@ -137,7 +140,9 @@ class Build:
             where = f"node {index}, {self.graph.nodes[index]}: "
         if hasattr(error, "node_operator") and error.node_operator():
             where = f"node {index}, {error.node_operator()} {error.node_name()!r}: "
-        return f"{where}{' '.join(error.desc().split())}"
+        kind = str(error.code()).rpartition(".")[2].lower().replace("_", " ")
+        # Where there is no GPU, what CUDA says of that follows the reason.
+        return f"{where}{kind}: {NO_GPU.sub('', ' '.join(error.desc().split()))[:LONGEST]}"
 
     def add_profile(self, builder: Any, config: Any, network: Any) -> None:
         """Tell the builder the smallest, best and largest shape of every input."""

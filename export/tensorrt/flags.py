@@ -85,6 +85,8 @@ def configure(library: Library, builder: Any, config: Any, graph: Graph, options
         if graph.float_nodes():
             config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
     if options.version_compatible:
+        if library.target == "tensorrt-rtx":
+            raise ExportError(f"{library} has no version-compatible engines: leave --version-compatible out")
         config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
     if options.hardware == "ampere+":
         config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS

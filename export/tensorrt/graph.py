@@ -82,8 +82,8 @@ class Graph:
                 )
             if kind == UINT8:
                 raise ExportError(
-                    f"{self.path.name}: {node} is quantised to uint8, and TensorRT takes int8 only: this is the graph "
-                    "for CPUs; quantise with --target tensorrt"
+                    f"{self.path.name}: {node} is quantised to uint8, which TensorRT reads as int8: this is the "
+                    "graph for CPUs; quantise with --target tensorrt"
                 )
 
     def profile(self, batch: tuple[int, int, int] | None) -> dict[str, tuple[tuple[int, ...], ...]]:

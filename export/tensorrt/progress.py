@@ -111,8 +111,10 @@ def in_background(work: Callable[[], Any], stop: threading.Event, tell: Callable
     thread = threading.Thread(target=run, name="tensorrt-build", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
+        running = True
+        while running:
             thread.join(POLL_S)
+            running = thread.is_alive()
             tell()
     except BaseException:
         stop.set()

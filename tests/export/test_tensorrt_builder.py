@@ -163,7 +163,9 @@ def test_timings_are_kept_for_the_next_build(world, tmp_path):
 
 def test_the_parser_names_node_and_operator(world, tmp_path):
     world.unsupported.add("Relu")
-    with pytest.raises(ExportError, match=r"refuses a.onnx: node 1, Relu '/relu': no importer for operator Relu"):
+    with pytest.raises(
+        ExportError, match=r"refuses a.onnx: node 1, Relu '/relu': unsupported node: no importer for operator Relu"
+    ):
         engine_from_onnx(nets.floats(tmp_path / "a.onnx"), tmp_path / "a.engine")
     assert list(tmp_path.iterdir()) == [tmp_path / "a.onnx"]
 
@@ -230,8 +232,10 @@ def test_progress_is_told_where_the_version_has_it(world, tmp_path, monkeypatch)
         assert set(fractions) == {None}
         assert heard[0][0].startswith("building, ")
     else:
-        assert fractions == sorted(fractions)
-        assert fractions[-1] <= 1
+        known = [fraction for fraction in fractions if fraction is not None]  # None: while the file is parsed
+        assert known
+        assert known == sorted(known)
+        assert known[-1] <= 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from edge_pose.backends.engine_document import EngineDocument
 from edge_pose.errors import CheckpointError, ModelNotFoundError
 from edge_pose.models.catalog import build, entry
 from edge_pose.models.checkpoints import load_checkpoint
@@ -114,8 +115,17 @@ def test_engines_by_their_header(tmp_path, data, maker, version, licence):
 
 def test_the_specification_beside_an_engine(tmp_path):
     (tmp_path / "w.engine").write_bytes(plan())
-    (tmp_path / "w.engine.json").write_text(entry("yolov8n-pose").spec().to_json())
-    assert inspect_file(tmp_path / "w.engine").spec == entry("yolov8n-pose").spec()
+    spec, profile = entry("yolov8n-pose").spec(), ((1, 3, 640, 640), (2, 3, 640, 640), (4, 3, 640, 640))
+    document = EngineDocument(
+        "tensorrt", "10.3.0", ("8.7",), "fp16", {"images": profile}, "w.onnx", "0", 124, spec=spec
+    )
+    (tmp_path / "w.engine.json").write_text(document.to_json())
+    found = inspect_file(tmp_path / "w.engine")
+    assert found.spec == spec
+    said = {key: found.metadata[key] for key in ("precision", "batch", "built for", "built from")}
+    assert list(said.values()) == ["fp16", "1:2:4", "compute capability 8.7", "w.onnx"]
+    (tmp_path / "w.engine.json").write_text("{")
+    assert "its specification cannot be read" in inspect_file(tmp_path / "w.engine").warnings[0]
 
 
 @pytest.mark.parametrize(

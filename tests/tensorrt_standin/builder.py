@@ -33,6 +33,9 @@ def builder_classes(world):
         def desc(self):
             return f"no importer for\n operator {self._node.op_type}"
 
+        def code(self):
+            return "ErrorCode.UNSUPPORTED_NODE"
+
         def node(self):
             return self._index
 
