@@ -4,6 +4,7 @@ All metadata is in pyproject.toml.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,9 @@ class CMakeBuild(build_ext):
             "pybind11_DIR": pybind11.get_cmake_dir(),
             "EDGE_POSE_CUDA": os.environ.get("EDGE_POSE_CUDA", "AUTO"),
         }
-        run_cmake("-S", ".", "-B", build, "-G", "Ninja", *(f"-D{key}={value}" for key, value in settings.items()))
+        given = [f"-D{key}={value}" for key, value in settings.items()]
+        given += shlex.split(os.environ.get("CMAKE_ARGS", ""))  # what people build with: -DEDGE_POSE_WERROR=ON
+        run_cmake("-S", ".", "-B", build, "-G", "Ninja", *given)
         run_cmake("--build", build)
         run_cmake("--install", build, "--prefix", prefix, "--component", "python")
 
