@@ -1,0 +1,170 @@
+"""The accuracy gate: another precision of a model against the float one, in people and pixels, on held-out pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_pose.backends import open_backend
+from edge_pose.errors import SourceError
+from edge_pose.estimators.base import Detector, Network
+from edge_pose.estimators.load import MICRO_BATCH, open_network
+from edge_pose.evaluate import Annotations, Photo, Results, evaluate
+from edge_pose.export.calibration import Frames, People, Shot
+from edge_pose.export.findings import confidence_of, find, people_of, rows_match
+from edge_pose.export.matching import Tally
+from edge_pose.poses import Poses
+from edge_pose.sources import read_image
+
+FLOOR = 0.001  # AP is measured with nearly everything kept, as the papers do
+MAX_DROP = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How near another model is to the float one.
+
+    mean_oks: of people that either is sure of; a person whom the other model does not see counts 0; NaN where nobody
+    was seen. p95_px: 95th percentile of joints' distances in pixels of the picture. people: compared; lost: seen by
+    the float model only; extra: by the other only. ap_float, ap_other: COCO AP where annotations are given, else NaN.
+    """
+
+    mean_oks: float
+    p95_px: float
+    people: int
+    lost: int
+    extra: int
+    ap_float: float = math.nan
+    ap_other: float = math.nan
+
+    @property
+    def drop(self) -> float:
+        """What the other model costs: AP points, or hundredths of mean OKS where there is no AP; NaN if neither."""
+        if not math.isnan(self.ap_float):
+            return (self.ap_float - self.ap_other) * 100
+        return (1 - self.mean_oks) * 100
+
+    def holds(self, max_drop: float = MAX_DROP) -> bool:
+        """Say whether it costs at most max_drop; never where nothing could be compared."""
+        return self.drop <= max_drop
+
+    def __str__(self) -> str:
+        ap = "" if math.isnan(self.ap_float) else f"AP {self.ap_float:.3f} -> {self.ap_other:.3f}, "
+        return (
+            f"{ap}mean OKS {self.mean_oks:.4f}, 95 % of joints within {self.p95_px:.2f} px "
+            f"({self.people} people, {self.lost} lost, {self.extra} extra)"
+        )
+
+
+class Gate:
+    """The float model's answers, asked for once, and others' against them.
+
+    network: the float model; the gate closes it. frames: held-out shots. people: where people are, for networks that
+    look at one at a time. truth: annotated pictures, for AP.
+    """
+
+    def __init__(
+        self, network: Network, frames: Frames, people: People | None = None, truth: Annotations | None = None
+    ) -> None:
+        self.network, self.frames, self.people, self.truth = network, frames, people, truth
+        self.spec = network.spec
+        self.found = {shot.name: find(network, shot, people) for shot in frames}
+        self.ap_float = self._precision(network)
+
+    def measure(self, path: Path, engine: str = "onnxruntime") -> Agreement:
+        """Compare another model file of the same specification. Raises BackendError where the engine refuses it."""
+        backend = open_backend(path, device="cpu", engine=engine)
+        network = Network(self.spec, backend, MICRO_BATCH)
+        try:
+            tally = Tally(confidence_of(self.spec), paired=rows_match(self.spec))
+            for shot in self.frames:
+                tally.add(self.found[shot.name], find(network, shot, self.people))
+            ap = self._precision(network)
+            mean_oks, p95_px = tally.mean_oks, tally.p95_px
+            return Agreement(mean_oks, p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap)
+        finally:
+            network.close()
+
+    def few(self, frames: Frames, count: int) -> Gate:
+        """Return a gate on about `count` shots of other frames, without annotations: a quick look."""
+        return Gate(self.network, frames.first(count), self.people)
+
+    def _precision(self, network: Network) -> float:
+        if self.truth is None:
+            return math.nan
+        boxes = self.truth.boxes()
+        detection = self.spec.task == "detection"
+
+        def predict(photo: Photo) -> Results:
+            shot = Shot(str(photo.id), read_image(photo.path))
+            if rows_match(self.spec):
+                poses = find(network, shot, lambda _: boxes[photo.id])
+                return (poses[1:] if self.spec.task == "single-pose" else poses).to_coco(photo.id)
+            found = find(network, shot, None, FLOOR)
+            return _box_rows(found, photo.id) if detection else found.to_coco(photo.id)
+
+        return evaluate(self.spec.name, self.truth, "bbox" if detection else "keypoints", predict).metrics["AP"]
+
+    def close(self) -> None:
+        """Give the float model's memory back."""
+        self.network.close()
+
+
+def open_gate(
+    float_path: Path,
+    frames: Frames,
+    annotations: Path | None = None,
+    *,
+    pictures: Path | None = None,
+    detector: Detector | None = None,
+) -> Gate:
+    """Open the float model and ask it.
+
+    annotations: COCO keypoints (boxes for a detector), with the pictures beside them or in `pictures`. detector: finds
+    people for networks that look at one at a time; without it a single-pose network looks for itself, and for the
+    others one person fills the picture. Raises SourceError for annotations that cannot be used, and what `load` raises.
+    """
+    truth = truth_of(annotations, pictures) if annotations is not None else None
+    network = open_network(float_path, device="cpu", engine="onnxruntime", rows=MICRO_BATCH)
+    return Gate(network, frames, people_of(network, detector), truth)
+
+
+def agree(
+    float_path: Path,
+    other_path: Path,
+    frames: Frames,
+    annotations: Path | None = None,
+    *,
+    pictures: Path | None = None,
+    engine: str = "onnxruntime",
+    detector: Detector | None = None,
+) -> Agreement:
+    """Compare one model file with the float one that it was made from; arguments as of open_gate."""
+    gate = open_gate(float_path, frames, annotations, pictures=pictures, detector=detector)
+    try:
+        return gate.measure(other_path, engine)
+    finally:
+        gate.close()
+
+
+def truth_of(annotations: Path, pictures: Path | None) -> Annotations:
+    """Open annotations whose pictures lie beside them, else in another folder. Raises SourceError."""
+    try:
+        return Annotations(annotations, annotations.parent)
+    except SourceError:
+        if pictures is None or not pictures.is_dir():
+            raise
+        return Annotations(annotations, pictures)
+
+
+def _box_rows(found: Poses, image_id: int) -> Results:
+    sizes = found.boxes[:, 2:] - found.boxes[:, :2]
+    rows = np.concatenate([found.boxes[:, :2], sizes], axis=1).tolist()
+    scores = found.box_scores.tolist()
+    return [
+        {"image_id": image_id, "category_id": 1, "bbox": row, "score": score}
+        for row, score in zip(rows, scores, strict=True)
+    ]
