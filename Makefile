@@ -13,6 +13,7 @@ CORE := $(wildcard cpp_ext/include/*/* cpp_ext/src/* cpp_ext/bindings/* cpp_ext/
 help:
 	@echo "make demo           set up, build and run the main job on a picture that it draws or that IMAGE names"
 	@echo "make test           set up and run all tests"
+	@echo "make test-all       the same for every model, in an hour or so"
 	@echo "make test-sanitize  the C++ tests under AddressSanitizer and UBSan, then ThreadSanitizer"
 	@echo "make lint           formatting, style and types"
 	@echo "make bench          the kernels beside what one would write by hand"
@@ -40,6 +41,10 @@ setup: $(VENV)/.test
 
 test: $(VENV)/.test test-cpp
 	$(BIN)/python -m pytest
+
+# Also what `make test` tries by examples only: every model, in every way.
+test-all: $(VENV)/.test test-cpp
+	$(BIN)/python -m pytest -m ""
 
 test-cpp: $(VENV)/.test
 	$(BIN)/cmake --preset test
@@ -81,4 +86,4 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/kernels.py
 
 clean:
-	rm -rf build dist $(OUT) *.egg-info edge_pose/*.so
+	rm -rf build dist $(OUT) *.egg-info edge_pose/*.so $(VENV)/.test $(BIN)/edge-pose
