@@ -29,7 +29,7 @@ CORE = "edge_pose/_core" + sysconfig.get_config_var("EXT_SUFFIX")
 DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
 # Import names whose distribution is called otherwise, and those that no extra can promise.
 DISTRIBUTION = {"cv2": "opencv-python", "tomli_w": "tomli-w"}
-OF_THE_USER = {"supervision", "tensorrt"}
+OF_THE_USER = {"supervision", "tensorrt", "tensorrt_rtx"}
 
 
 def tracked() -> set[str]:
