@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,20 @@ def test_without_a_gpu_it_is_built_but_not_run(tmp_path, monkeypatch):
     monkeypatch.setattr(cuda, "DRIVERS", ("/nowhere/libcuda.so.1",))
     with pytest.raises(DeviceError, match="no NVIDIA driver here"):
         open_backend(engine)
+
+
+def test_ctrl_c_ends_the_real_builder(tmp_path, asset):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(asset("models/pp_tinypose_256x192.onnx").read_bytes())
+
+    def interrupted(phase, fraction):
+        if fraction:  # it is in the middle of it
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        built(path, progress=interrupted)
+    assert not [thread for thread in threading.enumerate() if thread.name == "tensorrt-build"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_command_line(tmp_path, capsys):
