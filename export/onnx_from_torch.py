@@ -102,7 +102,11 @@ def check_same(net: nn.Module, model: onnx.ModelProto, spec: ModelSpec) -> float
         inputs = samples.batch(spec, rows, seed=rows)
         with torch.inference_mode():
             wanted = [value.numpy() for value in as_list(net(torch.from_numpy(inputs)))]
-        got = session.run(None, {INPUT: inputs})
+        try:
+            got = session.run(None, {INPUT: inputs})
+        except Exception as err:  # ONNX Runtime's own exceptions share no base but Exception
+            why = " ".join(str(err).split())[:300]
+            raise ExportError(f"the graph of {spec.name} fails with {rows} rows: {why}") from err
         for name, a, b in zip(output_names(spec), got, wanted, strict=True):
             off = difference(a, b, spec)
             if not off <= TOLERANCE:
