@@ -47,6 +47,11 @@ def world(monkeypatch, tmp_path):
     return prepare(monkeypatch, tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def fresh_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("EDGE_POSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def prepare(monkeypatch, tmp_path, version=VERSION, capability="8.7", steps=3, fail=frozenset()):
     """The stand-in here, and the same one in the builder's own process."""
     folder = tmp_path / "python"

@@ -29,6 +29,11 @@ def newest(monkeypatch):
     return install(monkeypatch, DRIVEN[-1])
 
 
+@pytest.fixture(autouse=True)
+def fresh_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("EDGE_POSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def told(engine):
     return read_plan(engine.read_bytes())[1]
 
@@ -146,7 +151,6 @@ def test_another_version_or_gpu_is_another_engine(monkeypatch, tmp_path):
 
 def test_timings_are_kept_for_the_next_build(world, tmp_path):
     path = cache.engine_folder() / f"timings-{world.api.version}-8.7.cache"
-    path.unlink(missing_ok=True)
     onnx = nets.floats(tmp_path / "a.onnx")
     engine_from_onnx(onnx, tmp_path / "a.engine", options=BuildOptions(timing_cache=False))
     assert not path.exists()
