@@ -8,6 +8,11 @@ import numpy.typing as npt
 
 from edge_pose.errors import CheckpointError
 
+# How often all that a file says may be read, and how much a small file may be read more often than that.
+MAX_REPEATED = 4
+SMALL = 2**16
+TABLE_BYTES = 64
+
 
 class Table:
     """One table at byte `position` of `data`; fields are numbered as in the schema.
@@ -16,16 +21,18 @@ class Table:
     Every position and length is checked against the file before it is used: CheckpointError otherwise.
     """
 
-    __slots__ = ("_data", "_fields", "_position")
+    __slots__ = ("_count", "_data", "_left", "_position", "_vtable")
 
-    def __init__(self, data: memoryview, position: int) -> None:
+    def __init__(self, data: memoryview, position: int, left: list[int]) -> None:
         self._data = data
+        self._left = left  # how much may still be read; all tables of a file share it
         self._position = position
-        vtable = position - int(self._unpack("<i", position))
-        size = int(self._unpack("<H", vtable))
+        self._vtable = position - int(self._unpack("<i", position))
+        size = int(self._unpack("<H", self._vtable))
         if size < 4 or size % 2:
             raise damaged(f"the table at byte {position} has a field list of {size} bytes")
-        self._fields = struct.unpack(f"<{size // 2 - 2}H", self._bytes(vtable + 4, size - 4))
+        self._count = size // 2 - 2
+        self._bytes(self._vtable, size)
 
     @classmethod
     def root(cls, data: bytes | memoryview) -> "Table":
@@ -33,7 +40,7 @@ class Table:
         view = memoryview(data).cast("B")
         if len(view) < 8:
             raise damaged(f"it has {len(view)} bytes")
-        return cls(view, struct.unpack_from("<I", view)[0])
+        return cls(view, struct.unpack_from("<I", view)[0], [MAX_REPEATED * len(view) + SMALL])
 
     def number(self, field: int, form: str, default: int = 0) -> int:
         """Return an integer; `form` is its struct letter: b, B, i, I, q, Q."""
@@ -47,13 +54,14 @@ class Table:
     def table(self, field: int) -> "Table | None":
         """Return a table inside this one, None where it is left out."""
         at = self._at(field)
-        return None if at is None else Table(self._data, self._follow(at))
+        return None if at is None else Table(self._data, self._follow(at), self._left)
 
     def tables(self, field: int) -> "list[Table]":
         """Return a list of tables."""
         offsets = self._vector(field, 4)
         start = 0 if not offsets else self._follow(self._present(field)) + 4
-        return [Table(self._data, self._follow(start + 4 * i)) for i in range(len(offsets) // 4)]
+        self._spend(TABLE_BYTES * (len(offsets) // 4))
+        return [Table(self._data, self._follow(start + 4 * i), self._left) for i in range(len(offsets) // 4)]
 
     def array(self, field: int, dtype: str) -> npt.NDArray[Any]:
         """Return a list of numbers as a read-only view of the file; `dtype` is little-endian, such as "<i4"."""
@@ -62,7 +70,7 @@ class Table:
 
     def _at(self, field: int) -> int | None:
         """Where the field's value lies, None when the file leaves it out."""
-        offset = self._fields[field] if field < len(self._fields) else 0
+        offset = int(self._unpack("<H", self._vtable + 4 + 2 * field)) if field < self._count else 0
         return self._position + offset if offset else None
 
     def _present(self, field: int) -> int:
@@ -82,7 +90,15 @@ class Table:
         if at is None:
             return self._data[:0]
         start = self._follow(at)
-        return self._bytes(start + 4, int(self._unpack("<I", start)) * item)
+        found = self._bytes(start + 4, int(self._unpack("<I", start)) * item)
+        self._spend(len(found))
+        return found
+
+    def _spend(self, size: int) -> None:
+        """Count what is read: honest files say each thing about once."""
+        self._left[0] -= size
+        if self._left[0] < 0:
+            raise damaged("its parts lie over each other")
 
     def _unpack(self, form: str, at: int) -> int:
         return int(struct.unpack(form, self._bytes(at, struct.calcsize(form)))[0])

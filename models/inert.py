@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import Entry
 
 MAX_DEPTH = 1000
 # Classes of these packages are never taken for plain data; the exceptions follow.
@@ -20,7 +19,7 @@ DATA_CLASSES = frozenset({"argparse.Namespace", "decimal.Decimal", "types.Simple
         for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
     ),
 }
-PLAIN_KEYS = (str, int, float, bytes, type(None))
+MAX_NAME = 300
 
 
 class Inert:
@@ -80,39 +79,39 @@ def looks_like_class(name: Global) -> bool:
     return name.name.rpartition(".")[2].lstrip("_")[:1].isupper()
 
 
-def check_key(key: Any) -> Any:
-    """Return a key whose hash is cheap; a tuple of tuples of tuples could take for ever."""
-    flat = key if isinstance(key, tuple) else (key,)
-    if all(isinstance(part, (*PLAIN_KEYS, Entry, Global, Record)) for part in flat):
-        return key
-    raise CheckpointError(f"the pickle uses a {type(key).__name__} as a key; only numbers, text and names can be one")
-
-
 def check_nesting(value: Any) -> None:
     """Raise CheckpointError where a list, tuple or dict holds itself, or the nesting is deeper than MAX_DEPTH.
 
     Records may refer back to each other, as trees of modules do: whoever walks them has to look out.
     """
-    path: list[tuple[int, bool, Iterator[Any]]] = [(id(value), isinstance(value, Record), children(value))]
-    place = {id(value): 0}
-    done: set[int] = set()
+    path: list[tuple[Any, Iterator[Any]]] = [(value, children(value))]
+    records = int(isinstance(value, Record))  # how many are on the path
+    place = {id(value): 0}  # what is on the path -> how many records were above it
+    heights = {id(value): 1}  # of what has been seen: how deep it goes on below
     while path:
-        child = next(path[-1][2], path)
+        above, rest = path[-1]
+        child = next(rest, path)
         if child is path:
-            finished = path.pop()[0]
-            del place[finished]
-            done.add(finished)
+            path.pop()
+            del place[id(above)]
+            records -= isinstance(above, Record)
+            if path:
+                heights[id(path[-1][0])] = max(heights[id(path[-1][0])], heights[id(above)] + 1)
             continue
-        if not isinstance(child, list | tuple | dict | Record) or id(child) in done:
+        if not isinstance(child, list | tuple | dict | Record):
             continue
         if id(child) in place:
-            if not any(is_record for _, is_record, _ in path[place[id(child)] :]):
+            if place[id(child)] == records:
                 raise CheckpointError(f"the pickle holds a {type(child).__name__} that contains itself")
             continue
-        if len(path) >= MAX_DEPTH:
+        if len(path) + heights.get(id(child), 1) > MAX_DEPTH:
             raise CheckpointError(f"the pickle is nested deeper than {MAX_DEPTH} levels")
-        place[id(child)] = len(path)
-        path.append((id(child), isinstance(child, Record), children(child)))
+        if id(child) in heights:
+            heights[id(above)] = max(heights[id(above)], heights[id(child)] + 1)
+            continue
+        place[id(child)], heights[id(child)] = records, 1
+        records += isinstance(child, Record)
+        path.append((child, children(child)))
 
 
 def children(value: Any) -> Iterator[Any]:

@@ -18,6 +18,8 @@ from edge_pose.models.tflite import CONVOLUTIONS, Kind, Operator, TfliteModel, r
 NONE, RELU, RELU6 = 0, 1, 3
 WORDS = {NONE: "no activation", RELU: "ReLU", RELU6: "ReLU6"}
 
+MAX_STEPS = 1_000_000
+
 Weights = dict[str, npt.NDArray[Any]]
 
 
@@ -49,7 +51,7 @@ def decoder_tables(model: TfliteModel, centre: Operator) -> Weights:
     for tensor in model.tensors:
         if tensor.stored is None or tensor.shape not in ((height, width), (height, width, 1)):
             continue
-        values = tensor.values().reshape(height, width)
+        values = model.values(tensor).reshape(height, width)
         for name, exact, allowed in zip(TABLES, exact_tables(height, width), (0.01, 0.5, 0.5), strict=True):
             if values.dtype == np.float32 and np.abs(values - exact).max() < allowed:
                 tables[f"decoder.{name}"] = values
@@ -116,6 +118,7 @@ class Walk:
     def __init__(self, model: TfliteModel) -> None:
         self.model = model
         self.weights: Weights = {}
+        self.steps = 0
         self.convolutions = [op for op in model.operators if op.kind in CONVOLUTIONS]
         for op in self.convolutions:
             if not op.inputs or len(op.outputs) != 1 or len(model.tensors[op.outputs[0]].shape) != 4:
@@ -166,6 +169,9 @@ class Walk:
             if op is None or (at, doubled) in seen:
                 continue
             seen.add((at, doubled))
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise CheckpointError(f"its operators are connected in more than {MAX_STEPS} steps")
             if op.kind in CONVOLUTIONS:
                 found[op.index, doubled] = op
             else:

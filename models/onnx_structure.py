@@ -34,11 +34,16 @@ def load_nameless_onnx(path: str | Path, network: nn.Module, example: Tensor) ->
     path = Path(path)
     found = Graph(read_onnx(path))
     ours = Graph(exported(network, example))
+    if len(found.convolutions) != len(ours.convolutions):
+        raise CheckpointError(
+            f"{path.name} is another network: it has {len(found.convolutions)} convolutions, "
+            f"{type(network).__name__} has {len(ours.convolutions)}"
+        )
     ids: dict[object, int] = {}
     places, names = found.labels(ids), ours.labels(ids)
     tensors: dict[str, Tensor] = {}
     unknown = [module_of(ours.convolutions[i].name) for i, label in names.items() if label not in places.values()]
-    if unknown or len(places) != len(names):
+    if unknown:
         raise CheckpointError(
             f"{path.name} is another network: it has {len(places)} convolutions, {type(network).__name__} has "
             f"{len(names)}, {len(unknown)} of them without a counterpart ({', '.join(unknown[:SHOWN])})"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import ITEM_SIZES, Contents, Entry, Storage, entry_from_array
+from edge_pose.models.contents import ITEM_SIZES, Contents, Entry, Storage, brief, checked_sizes, entry_from_array
 from edge_pose.models.protobuf import Message
 from edge_pose.models.torch_file import read_bytes_into
 
@@ -52,6 +52,7 @@ class OnnxFile:
     outputs: list[tuple[str, list[int | str]]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    beside: dict[str, int] = field(default_factory=dict)  # other files with weights -> bytes
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -69,7 +70,7 @@ def read_onnx(path: Path) -> OnnxFile:
     found.metadata["opset"] = {item.text(1) or "ai.onnx": item.number(2) for item in model.messages(8)}
     found.metadata["properties"] = {item.text(1): item.text(2) for item in model.messages(14)}
     for tensor in graph.messages(5):
-        name, entry = read_tensor(path, tensor)
+        name, entry = read_tensor(path, tensor, found.beside)
         if entry is None:
             found.warnings.append(f"weight {name!r} has type {tensor.number(2)}, which is left out")
         else:
@@ -81,16 +82,14 @@ def read_onnx(path: Path) -> OnnxFile:
     return found
 
 
-def read_tensor(path: Path, tensor: Message) -> tuple[str, Entry | None]:
-    """Read where a weight is; None if its type is none of DTYPES."""
+def read_tensor(path: Path, tensor: Message, others: dict[str, int]) -> tuple[str, Entry | None]:
+    """Read where a weight is; None if its type is none of DTYPES. others: gets the file that it is in, if another."""
     name, dims, kind = tensor.text(8), tuple(tensor.numbers(1)), tensor.number(2)
     if kind not in DTYPES:
         return name, None
-    size = math.prod(dims) * ITEM_SIZES[DTYPES[kind]]
-    if any(dim < 0 for dim in dims):
-        raise CheckpointError(f"weight {name!r} has shape {dims}")
+    size = math.prod(checked_sizes(dims)) * ITEM_SIZES[DTYPES[kind]]
     if tensor.number(14) == EXTERNAL:
-        return name, Entry(DTYPES[kind], dims, external(path, name, tensor, size))
+        return name, Entry(DTYPES[kind], dims, external(path, name, tensor, size, others))
     spans = tensor.spans(9)
     if not spans:
         return name, typed(name, tensor, kind, dims)
@@ -116,7 +115,7 @@ def typed(name: str, tensor: Message, kind: int, dims: tuple[int, ...]) -> Entry
     return Entry(DTYPES[kind], dims, entry_from_array(name, values).storage)
 
 
-def external(path: Path, name: str, tensor: Message, size: int) -> Storage:
+def external(path: Path, name: str, tensor: Message, size: int, others: dict[str, int]) -> Storage:
     """Find a weight in the file beside the model; only a plain file name in the same folder is followed."""
     says = {item.text(1): item.text(2) for item in tensor.messages(13)}
     place, offset, length = says.get("location", ""), says.get("offset", "0"), says.get("length", str(size))
@@ -125,9 +124,11 @@ def external(path: Path, name: str, tensor: Message, size: int) -> Storage:
         raise CheckpointError(f"weight {name!r} is in {place!r}; only a plain file beside {path.name} is read")
     if not beside.is_file():
         raise CheckpointError(f"weight {name!r} is in {place}, which is not beside {path.name}")
-    if not (offset.isdecimal() and length == str(size)) or int(offset) + size > beside.stat().st_size:
+    others[place] = beside.stat().st_size
+    known = offset.isdecimal() and len(offset) < 20 and length == str(size)
+    if not known or int(offset) + size > others[place]:
         raise CheckpointError(
-            f"weight {name!r} wants {length} bytes at {offset} of {place}, needs {size}, or it is cut off"
+            f"weight {name!r} wants {brief(length)} bytes at {brief(offset)} of {place}, needs {size}, or it is cut off"
         )
     return Storage(name, size, lambda to: read_bytes_into(beside, int(offset), to))
 
@@ -141,6 +142,7 @@ def read_value(value: Message) -> tuple[str, list[int | str]]:
 def onnx_contents(found: OnnxFile) -> Contents:
     """Name the weights as the module that was exported did, as far as the file tells."""
     contents = Contents("onnx", dict(found.initializers), dict(found.metadata), list(found.warnings))
+    contents.beside = sum(found.beside.values())
     contents.metadata["inputs"], contents.metadata["outputs"] = dict(found.inputs), dict(found.outputs)
     for node in found.nodes:
         if node.kind == "Identity" and node.outputs and node.inputs[:1] and node.inputs[0] in contents.tensors:

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import ITEM_SIZES, Entry, Storage
-from edge_pose.models.inert import Global, Inert, check_key
+from edge_pose.models.allowance import Allowance
+from edge_pose.models.contents import ITEM_SIZES, Entry, Storage, brief, checked_sizes
+from edge_pose.models.inert import Global, Inert
 
-MAX_DIMENSIONS = 32
 # A view may repeat elements (stride 0), but not make a small file fill the memory.
 MAX_REPEATED = 2**24
-MAX_ENCODED = 2**28
+MAX_WORD = 100
 NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", "c8", "c16"])
 
 
@@ -43,44 +43,57 @@ class NumpyArray(Inert):
     """A NumPy array; None until its state comes, and where its elements are no numbers."""
 
     array: npt.NDArray[Any] | None = None
+    entry: Entry | None = None
 
     def build(self, state: Any) -> None:
         """Take (version, shape, dtype, Fortran order, bytes)."""
         shape, kind, fortran, data = state[-4:]
         if kind.dtype is not None:
-            self.array = np.frombuffer(data, kind.dtype).reshape(sizes(shape), order="F" if fortran else "C")
+            self.array = np.frombuffer(data, kind.dtype).reshape(checked_sizes(shape), order="F" if fortran else "C")
 
 
 def rebuilders() -> dict[str, Callable[..., Any]]:
     """What may be called, by name, for one file."""
-    encoded = 0
+    allowance = Allowance()
 
-    def encode(text: str, coding: str) -> bytes:
-        nonlocal encoded
-        encoded += len(text)
-        if coding not in ("latin1", "latin-1") or encoded > MAX_ENCODED:
-            raise CheckpointError(f"the pickle encodes {encoded} characters as {coding!r}")
+    def encode(text: Any, coding: Any) -> bytes:
+        if not isinstance(text, str) or coding not in ("latin1", "latin-1"):
+            raise CheckpointError(f"the pickle encodes {brief(text)} as {brief(coding)}")
+        allowance.spend(len(text))
         return text.encode("latin-1")
+
+    def copied(data: Any) -> bytearray:
+        if not isinstance(data, bytes | bytearray):  # bytearray(10**12) would make some
+            raise TypeError("bytes are no bytes")
+        allowance.spend(len(data))
+        return bytearray(data)
+
+    def new_dict(items: Any = ()) -> dict[Any, Any]:
+        pairs = allowance.items(items).items() if isinstance(items, dict) else allowance.items(items)
+        return {allowance.key(key): value for key, value in pairs}
+
+    def new_set(items: Any = ()) -> set[Any]:
+        return {allowance.key(item) for item in allowance.items(items)}
 
     found: dict[str, Callable[..., Any]] = {
         "_codecs.encode": encode,
-        "builtins.bytearray": lambda data=b"", coding="latin1": bytearray(
-            encode(data, coding) if isinstance(data, str) else bytes_of(data)
+        "builtins.bytearray": lambda data=b"", coding="latin1": copied(
+            encode(data, coding) if isinstance(data, str) else data
         ),
         "builtins.bytes": lambda: b"",
         "builtins.complex": lambda real, imag: complex(float(real), float(imag)),
         "builtins.dict": new_dict,
         "builtins.frozenset": new_set,
-        "builtins.list": lambda *items: [*items[0]] if items else [],
+        "builtins.list": lambda items=(): [*allowance.items(items)],
         "builtins.set": new_set,
-        "builtins.slice": lambda *limits: slice(*limits),
+        "builtins.slice": new_slice,
         "collections.Counter": new_dict,
         "collections.OrderedDict": new_dict,
         "collections.defaultdict": lambda *_: {},
-        "collections.deque": lambda items=(), *_: [*items],
-        "torch.Size": lambda size=(): sizes(size),
-        "torch.device": lambda kind, index=None: str(kind) if index is None else f"{kind}:{index}",
-        "torch.serialization._get_layout": str,
+        "collections.deque": lambda items=(), *_: [*allowance.items(items)],
+        "torch.Size": lambda size=(): checked_sizes(size),
+        "torch.device": lambda kind, index=None: word(kind) if index is None else f"{word(kind)}:{brief(index)}",
+        "torch.serialization._get_layout": word,
         "numpy.dtype": numpy_type,
     }
     for core in ("numpy.core", "numpy._core"):
@@ -90,27 +103,23 @@ def rebuilders() -> dict[str, Callable[..., Any]]:
     return found | TENSORS
 
 
-def bytes_of(data: Any) -> bytes:
-    """Return bytes as they are; bytearray(10**12) would make some."""
-    if not isinstance(data, bytes | bytearray):
-        raise TypeError("bytes are no bytes")
-    return bytes(data)
+def word(text: Any) -> str:
+    """Return a short text."""
+    if not isinstance(text, str) or len(text) > MAX_WORD:
+        raise TypeError(f"{brief(text)} is no word")
+    return text
 
 
-def new_dict(items: Any = ()) -> dict[Any, Any]:
-    """Make a dict of a dict or of pairs."""
-    pairs = items.items() if isinstance(items, dict) else items
-    return {check_key(key): value for key, value in pairs}
+def new_slice(*limits: Any) -> slice:
+    """Make a slice of numbers; of slices of slices it could not be cleaned up."""
+    if any(limit is not None and type(limit) is not int for limit in limits):
+        raise TypeError("a slice is not made of numbers")
+    return slice(*limits)
 
 
-def new_set(items: Any = ()) -> set[Any]:
-    """Make a set."""
-    return {check_key(item) for item in items}
-
-
-def numpy_type(name: str, *_: Any) -> NumpyType:
+def numpy_type(name: Any, *_: Any) -> NumpyType:
     """Make a dtype of a number; others are kept without a meaning."""
-    return NumpyType(np.dtype(name) if name in NUMPY_TYPES else None)
+    return NumpyType(np.dtype(name) if isinstance(name, str) and name in NUMPY_TYPES else None)
 
 
 def numpy_scalar(kind: NumpyType, data: Any = None) -> Any:
@@ -148,11 +157,9 @@ def view(ref: Any, dtype: str | None, offset: Any, shape: Any, stride: Any) -> E
     dtype = dtype or ref.dtype
     if dtype not in ITEM_SIZES:
         raise CheckpointError(f"a tensor of type {dtype} cannot be read; known are {', '.join(ITEM_SIZES)}")
-    (start,), shape, stride = sizes((offset,)), sizes(shape), sizes(stride)
-    if len(shape) != len(stride) or len(shape) > MAX_DIMENSIONS:
-        raise CheckpointError(
-            f"a tensor has {len(shape)} dimensions and {len(stride)} strides, at most {MAX_DIMENSIONS}"
-        )
+    (start,), shape, stride = checked_sizes((offset,)), checked_sizes(shape), checked_sizes(stride)
+    if len(shape) != len(stride):
+        raise CheckpointError(f"a tensor has {len(shape)} dimensions and {len(stride)} strides")
     available = ref.storage.size // ITEM_SIZES[dtype]
     entry = Entry(dtype, shape, ref.storage, start, stride)
     end = start + sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1 if entry.count else start
@@ -166,13 +173,6 @@ def view(ref: Any, dtype: str | None, offset: Any, shape: Any, stride: Any) -> E
     return entry
 
 
-def sizes(values: Any) -> tuple[int, ...]:
-    """Return whole numbers that are not negative."""
-    if not isinstance(values, tuple | list) or any(type(size) is not int or size < 0 for size in values):
-        raise CheckpointError(f"sizes must be whole numbers from 0 on, got {str(values)[:100]}")
-    return tuple(values)
-
-
 def parameter(data: Any, *_: Any) -> Entry:
     """Return the tensor of a parameter."""
     if not isinstance(data, Entry):
@@ -183,7 +183,8 @@ def parameter(data: Any, *_: Any) -> Entry:
 def tensor_of_type(rebuild: Any, _type: Any, args: Any, *_: Any) -> Entry:
     """Return the tensor of a subclass, without what the subclass adds."""
     if not isinstance(rebuild, Global) or str(rebuild) not in TENSORS or not isinstance(args, tuple):
-        raise CheckpointError(f"refused: the pickle asks to call {rebuild}; only tensors and plain values are rebuilt")
+        name = rebuild if isinstance(rebuild, Global) else brief(rebuild)
+        raise CheckpointError(f"refused: the pickle asks to call {name}; only tensors and plain values are rebuilt")
     made = TENSORS[str(rebuild)](*args)
     assert isinstance(made, Entry)
     return made

@@ -10,6 +10,7 @@ from edge_pose.models.movenet_plan import TABLE_NAMES
 # DataParallel and DistributedDataParallel, torch.compile, training frameworks, averaging.
 WRAPPERS = ("module.", "_orig_mod.", "model.", "ema.", "ema_model.", "net.", "network.", "state_dict.")
 
+MAX_WRAPPERS = 6
 # What training or older versions leave behind and inference never reads. Anchor grids repeat the anchors.
 HARMLESS = ("num_batches_tracked", "anchor_grid", "total_ops", "total_params")
 # Below that share of names and shapes a network is not worth mentioning.
@@ -51,7 +52,7 @@ def renamings(names: Sequence[str]) -> Iterator[Renaming]:
 def unwrappings(names: Sequence[str]) -> Iterator[Renaming]:
     """Yield the names as they are, then without the wrapper that all of them share, and so on."""
     ours, words = list(names), ""
-    while True:
+    for _ in range(MAX_WRAPPERS + 1):
         yield Renaming(dict(zip(ours, names, strict=True)), words)
         wrapper = next((w for w in WRAPPERS if ours and all(name.startswith(w) for name in ours)), None)
         if wrapper is None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import ITEM_SIZES, Contents, Entry, Storage
+from edge_pose.models.contents import ITEM_SIZES, Contents, Entry, Storage, brief, checked_sizes
 from edge_pose.models.torch_file import read_bytes_into
 
-MAX_HEADER = 100_000_000  # the format's own limit
+MAX_HEADER = 2**24  # the format allows 100 MB; a hundred bytes a tensor are usual
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"}
 DTYPES |= {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8"}
 
@@ -32,7 +32,8 @@ def read_safetensors(path: Path) -> Contents:
     if not isinstance(header, dict):
         raise CheckpointError(f"{path.name} has a header that is no JSON object")
     said = header.pop("__metadata__", {})
-    contents = Contents("safetensors", metadata=dict(said) if isinstance(said, dict) else {})
+    said = said if isinstance(said, dict) else {}
+    contents = Contents("safetensors", metadata={key: text for key, text in said.items() if isinstance(text, str)})
     places = {name: read_place(path, name, item) for name, item in header.items()}
     end = 0
     for name, (dtype, shape, begin, stop) in sorted(places.items(), key=lambda item: item[1][2:]):
@@ -48,13 +49,16 @@ def read_safetensors(path: Path) -> Contents:
 def read_place(path: Path, name: str, item: Any) -> tuple[str, tuple[int, ...], int, int]:
     """Return type, shape, first byte and end of a tensor."""
     try:
-        kind, shape, (begin, end) = item["dtype"], tuple(item["shape"]), item["data_offsets"]
+        kind, shape, (begin, end) = item["dtype"], item["shape"], item["data_offsets"]
     except (TypeError, KeyError, ValueError) as err:
         raise CheckpointError(f"{path.name}: tensor {name!r} needs dtype, shape and data_offsets") from err
     if not isinstance(kind, str) or kind not in DTYPES:
-        raise CheckpointError(f"{path.name}: tensor {name!r} has type {kind!r}; known are {', '.join(DTYPES)}")
-    if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
-        raise CheckpointError(f"{path.name}: tensor {name!r} has shape {shape} at bytes {begin} to {end}")
+        raise CheckpointError(f"{path.name}: tensor {name!r} has type {brief(kind)}; known are {', '.join(DTYPES)}")
+    if not isinstance(shape, list) or any(type(at) is not int or not 0 <= at < 2**63 for at in (begin, end)):
+        raise CheckpointError(
+            f"{path.name}: tensor {name!r} has shape {brief(shape)} at bytes {brief(begin)} to {brief(end)}"
+        )
+    shape = checked_sizes(shape)
     if end - begin != math.prod(shape) * ITEM_SIZES[DTYPES[kind]]:
         raise CheckpointError(f"{path.name}: tensor {name!r} has shape {shape} of {kind}, but {end - begin} bytes")
     return DTYPES[kind], shape, begin, end

@@ -1,6 +1,7 @@
 """A reader of TensorFlow Lite files: operators, tensors, dequantised constants. Format: schema.fbs, version 3."""
 
 import math
+import mmap
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -10,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import Contents, entry_from_array
+from edge_pose.models.contents import MAX_DIMENSIONS, Contents, checked_sizes, entry_from_array
 from edge_pose.models.flatbuffer import Table
 
 MAGIC = b"TFL3"  # at byte 4
 # TensorType of the schema; strings, 4-bit integers, complex numbers and resources are no weights.
 DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "<u1", 4: "<i8", 6: "|b1", 7: "<i2", 9: "<i1", 10: "<f8"}
 MAX_SCALE = 1e9
+# 8 bits become 32, and a graph is read twice where it is no MoveNet.
+MAX_WIDENED = 12
 
 
 class Kind(IntEnum):
@@ -79,7 +82,9 @@ class TfliteModel:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     description: str
+    size: int  # of the file in bytes
     producers: dict[int, Operator] = field(init=False)
+    made: int = 0
 
     def __post_init__(self) -> None:
         self.producers = {tensor: op for op in self.operators for tensor in op.outputs}
@@ -89,19 +94,30 @@ class TfliteModel:
         if index < 0:
             return None
         if self.tensors[index].stored is not None:
-            return self.tensors[index].values()
+            return self.values(self.tensors[index])
         producer = self.producers.get(index)
         if producer is None or producer.kind != Kind.DEQUANTIZE or len(producer.inputs) != 1:
             return None
         source = self.tensors[producer.inputs[0]]
-        return None if source.stored is None else source.values()
+        return None if source.stored is None else self.values(source)
+
+    def values(self, tensor: Tensor) -> npt.NDArray[Any]:
+        """Return the values of a tensor that is a constant. Raises CheckpointError where many share their bytes."""
+        made = tensor.values()
+        self.made += made.nbytes
+        if self.made > MAX_WIDENED * self.size:
+            raise CheckpointError(f"its constants take more than {MAX_WIDENED} times the {self.size} bytes of the file")
+        return made
 
 
 def read_tflite(path: Path) -> TfliteModel:
     """Read a .tflite file. Raises CheckpointError for another format, a version we do not know, or a damaged file."""
-    data = path.read_bytes()
+    with path.open("rb") as stream:
+        if path.stat().st_size == 0:
+            raise CheckpointError(f"{path.name} is empty")
+        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     if data[4:8] != MAGIC:
-        raise CheckpointError(f"{path.name} is no TFLite file: it says {data[4:8]!r} where {MAGIC!r} belongs")
+        raise CheckpointError(f"{path.name} is no TFLite file: it says {bytes(data[4:8])!r} where {MAGIC!r} belongs")
     root = Table.root(data)
     if root.number(0, "I") != 3:
         raise CheckpointError(f"{path.name} has TFLite schema version {root.number(0, 'I')}, only 3 can be read")
@@ -113,12 +129,12 @@ def read_tflite(path: Path) -> TfliteModel:
     tensors = [read_tensor(table, buffers) for table in graphs[0].tables(0)]
     operators = [read_operator(i, table, kinds, len(tensors)) for i, table in enumerate(graphs[0].tables(3))]
     inputs, outputs = indices(graphs[0], 1, len(tensors)), indices(graphs[0], 2, len(tensors))
-    return TfliteModel(tensors, operators, inputs, outputs, root.text(3))
+    return TfliteModel(tensors, operators, inputs, outputs, root.text(3), len(data))
 
 
 def read_tensor(table: Table, buffers: list[Table]) -> Tensor:
     """Read one tensor and, where it is a constant, a view of its bytes."""
-    name, shape = table.text(3), tuple(int(size) for size in table.array(0, "<i4"))
+    name, shape = table.text(3), checked_sizes(table.array(0, "<i4")[: MAX_DIMENSIONS + 1].tolist())
     slot, kind = table.number(2, "I"), table.number(1, "b")
     if slot >= len(buffers):
         raise CheckpointError(f"tensor {name!r} is in buffer {slot}, the file has {len(buffers)}")
@@ -126,7 +142,7 @@ def read_tensor(table: Table, buffers: list[Table]) -> Tensor:
     stored: npt.NDArray[Any] | None = None
     if raw.size and kind in DTYPES:
         wanted = np.dtype(DTYPES[kind])
-        if min(shape, default=0) < 0 or math.prod(shape) * wanted.itemsize != raw.size:
+        if math.prod(shape) * wanted.itemsize != raw.size:
             raise CheckpointError(f"tensor {name!r} has shape {shape} of {wanted.name}, but {raw.size} bytes")
         stored = raw.view(wanted).reshape(shape)
     rule = table.table(4)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import ITEM_SIZES, Storage
+from edge_pose.models.contents import ITEM_SIZES, Storage, brief
 from edge_pose.models.inert import Global
 from edge_pose.models.rebuild import StorageRef, rebuilders
 from edge_pose.models.unpickle import unpickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 MAX_PICKLE = 2**28
+MAX_DIRECTORY = 2**24
 STORAGES = {
     "BFloat16Storage": "bfloat16",
     "BoolStorage": "bool",
@@ -33,6 +34,38 @@ STORAGES = {
     "ShortStorage": "int16",
     "UntypedStorage": None,
 }
+
+
+class Bounded:
+    """A pickle in a file: no text or number in it is longer than what is left, whatever the file declares."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.left = min(path.stat().st_size - stream.tell(), MAX_PICKLE)
+
+    def read(self, size: int) -> bytes:
+        """Read bytes; fewer at the end of the file. Raises ValueError for more than are left."""
+        if size > self.left > 0:
+            raise ValueError(f"{size} bytes are wanted, {self.left} are left")
+        data = self.stream.read(min(size, self.left))
+        self.left -= len(data)
+        return data
+
+    def readline(self) -> bytes:
+        """Read a line."""
+        data = self.stream.readline(self.left)
+        self.left -= len(data)
+        return data
+
+
+class Directory(io.FileIO):
+    """An archive of which only the list of entries is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes | None:  # type: ignore[override]
+        """Read bytes. Raises ValueError for more than a list of entries takes."""
+        if size is not None and size > MAX_DIRECTORY:
+            raise ValueError(f"its list of entries has {size} bytes, at most {MAX_DIRECTORY} are read")
+        return super().read(size)
 
 
 def read_torch(path: Path) -> tuple[str, Any]:
@@ -49,7 +82,7 @@ def read_torch(path: Path) -> tuple[str, Any]:
                 f"{path.name} is a tar archive of torch 0.1; load it with an old torch and save the state_dict again"
             )
         stream.seek(0)
-        first = unpickle(stream, rebuilders())
+        first = unpickle(Bounded(path, stream), rebuilders())
         return ("torch-legacy", read_legacy(path, stream)) if first == LEGACY_MAGIC else ("pickle", first)
 
 
@@ -70,7 +103,7 @@ def read_zip(path: Path) -> Any:
         info = entries.get(f"{prefix}data/{key}")
         if info is None or info.file_size != size:
             has = "is missing" if info is None else f"has {info.file_size} bytes"
-            raise CheckpointError(f"{path.name}: the pickle wants {size} bytes of storage {key!r}, which {has}")
+            raise CheckpointError(f"{path.name}: the pickle wants {size} bytes of storage {brief(key)}, which {has}")
         return Storage(key, size, lambda buffer: read_entry_into(path, info, buffer))
 
     data = read_entry(path, entries[pickles[0]], MAX_PICKLE)
@@ -80,15 +113,16 @@ def read_zip(path: Path) -> Any:
 def list_entries(path: Path) -> dict[str, zipfile.ZipInfo]:
     """List an archive's entries by name, and refuse every archive that torch.save would not have written."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with Directory(path) as stream, zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as err:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, OverflowError, struct.error) as err:
         raise CheckpointError(f"{path.name} is a zip archive that is cut off or damaged: {err}") from err
     if any(info.filename.endswith("/constants.pkl") for info in infos):
         raise CheckpointError(
             f"{path.name} is a TorchScript program; save weights: torch.save(model.state_dict(), path)"
         )
     entries: dict[str, zipfile.ZipInfo] = {}
+    size = path.stat().st_size
     for info in infos:
         name = info.filename
         if name in entries:
@@ -99,8 +133,10 @@ def list_entries(path: Path) -> dict[str, zipfile.ZipInfo]:
             raise CheckpointError(f"{path.name}: entry {name!r} is compressed, torch.save stores entries as they are")
         if info.flag_bits & 1:
             raise CheckpointError(f"{path.name}: entry {name!r} is encrypted")
+        if not 0 <= info.header_offset < size:
+            raise CheckpointError(f"{path.name}: entry {name!r} is not inside the file")
         entries[name] = info
-    total, size = sum(info.file_size for info in infos), path.stat().st_size
+    total = sum(info.file_size for info in infos)
     if total > size:
         raise CheckpointError(f"{path.name} has {size} bytes and claims to hold {total}")
     return entries
@@ -134,8 +170,8 @@ def read_entry_into(path: Path, info: zipfile.ZipInfo, buffer: memoryview) -> No
 
 def read_legacy(path: Path, stream: IO[bytes]) -> Any:
     """Read what follows the magic number: version, machine, the pickle, the order of the storages, their data."""
-    unpickle(stream, {})
-    machine = unpickle(stream, rebuilders())
+    unpickle(Bounded(path, stream), {})
+    machine = unpickle(Bounded(path, stream), rebuilders())
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise CheckpointError(f"{path.name} was saved on a big-endian machine; save it again on a little-endian one")
     places: dict[str, int] = {}
@@ -145,20 +181,20 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Any:
     def storage(key: str, size: int) -> Storage:
         if size > total or wanted.setdefault(key, size) != size:
             raise CheckpointError(
-                f"{path.name}: the pickle wants {size} bytes of storage {key!r}, the file has {total}"
+                f"{path.name}: the pickle wants {size} bytes of storage {brief(key)}, the file has {total}"
             )
         return Storage(key, size, lambda buffer: read_bytes_into(path, places[key], buffer))
 
-    value = unpickle(stream, rebuilders(), storage_loader(storage))
-    order = unpickle(stream, {})
-    if not isinstance(order, list) or {str(key) for key in order} != wanted.keys() or len(order) != len(wanted):
+    value = unpickle(Bounded(path, stream), rebuilders(), storage_loader(storage))
+    order = unpickle(Bounded(path, stream), {})
+    if not isinstance(order, list) or any(not isinstance(key, str) for key in order) or set(order) != wanted.keys():
         raise CheckpointError(f"{path.name}: the list of storages is not the one that the pickle wants")
     for key in order:
         # Each storage is preceded by the number of its elements.
-        places[str(key)] = stream.tell() + 8
-        if places[str(key)] + wanted[str(key)] > total:
-            raise CheckpointError(f"{path.name} is cut off: storage {key!r} ends behind the file")
-        stream.seek(places[str(key)] + wanted[str(key)])
+        places[key] = stream.tell() + 8
+        if places[key] + wanted[key] > total:
+            raise CheckpointError(f"{path.name} is cut off: storage {brief(key)} ends behind the file")
+        stream.seek(places[key] + wanted[key])
     return value
 
 
@@ -180,11 +216,11 @@ def storage_loader(storage: Callable[[str, int], Storage]) -> Callable[[Any], An
         if not isinstance(saved, tuple) or len(saved) not in (5, 6) or saved[0] != "storage":
             raise CheckpointError("the pickle refers to data outside itself in a way that torch does not")
         _, kind, key, _, count, *part = saved
-        name = kind.name if isinstance(kind, Global) and kind.module in ("torch", "torch.storage") else str(kind)
+        name = kind.name if isinstance(kind, Global) and kind.module in ("torch", "torch.storage") else brief(kind)
         if name not in STORAGES:
             raise CheckpointError(f"tensor data of type {name} cannot be read; known are {', '.join(STORAGES)}")
-        if not isinstance(key, str) or type(count) is not int or count < 0:
-            raise CheckpointError(f"storage {key!r} has {count!r} elements")
+        if not isinstance(key, str) or type(count) is not int or not 0 <= count < 2**60:
+            raise CheckpointError(f"storage {brief(key)} has {brief(count)} elements")
         if any(view is not None for view in part):
             raise CheckpointError(
                 "the pickle views parts of storages, as torch 0.3 did; save it again with a newer torch"

@@ -1,10 +1,11 @@
 """Finds the weights in whatever was saved: a state dict, a training checkpoint, a whole pickled tree of modules."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import Contents, Entry, entry_from_array
+from edge_pose.models.contents import Contents, Entry, brief, entry_from_array
 from edge_pose.models.inert import Global, Record
 from edge_pose.models.rebuild import NumpyArray
 
@@ -16,6 +17,8 @@ PARTS = (
 )
 # fmt: on
 MAX_MODULES = 200_000
+MAX_MODULES_DEEP = 100
+MAX_TEXT = 100_000
 MAX_PARTS_DEEP = 4
 # What a pickled module says about itself.
 ATTRIBUTES = ("names", "nc", "yaml", "task", "kpt_shape")
@@ -89,6 +92,8 @@ def module_tensors(
     budget[0] -= 1
     if budget[0] < 0:
         raise CheckpointError(f"the file names more than {MAX_MODULES} modules")
+    if len(above) > MAX_MODULES_DEEP:
+        raise CheckpointError(f"the file has modules inside modules, more than {MAX_MODULES_DEEP} levels deep")
     if id(module) in above:
         raise CheckpointError(f"module {prefix.rstrip('.')!r} ({module.kind}) contains itself")
     hidden = module.state.get("_non_persistent_buffers_set")
@@ -106,13 +111,16 @@ def module_tensors(
 def members(module: Record, group: str) -> list[tuple[str, Any]]:
     """List one of a module's dicts; empty where the record is no module."""
     found = module.state.get(group)
-    return [(str(name), value) for name, value in found.items()] if isinstance(found, dict) else []
+    if not isinstance(found, dict):
+        return []
+    return [(name, value) for name, value in found.items() if isinstance(name, str)]
 
 
 def as_entry(name: str, value: Any) -> Entry | None:
     """Return a tensor or array of numbers as an Entry, None for anything else."""
     if isinstance(value, NumpyArray) and value.array is not None and value.array.dtype.kind in "fiub":
-        return entry_from_array(name, value.array)
+        value.entry = value.entry or entry_from_array(name, value.array)
+        return value.entry
     return value if isinstance(value, Entry) else None
 
 
@@ -128,7 +136,8 @@ def describe(value: Any) -> str:
     if isinstance(value, Record):
         return f"a {value.kind}"
     if isinstance(value, dict):
-        return f"a dict with {', '.join(str(key)[:40] for key in list(value)[:8]) or 'nothing'}"
+        keys = (key[:40] if isinstance(key, str) else brief(key) for key in list(value)[:8])
+        return f"a dict with {', '.join(keys) or 'nothing'}"
     return f"a {type(value).__name__}"
 
 
@@ -153,8 +162,12 @@ def plain(value: Any, budget: list[int], deep: int = 0) -> Any:
     budget[0] -= 1
     if budget[0] < 0 or deep > 6:
         return None
-    if isinstance(value, str | int | float | bool):
-        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if value.bit_length() <= 64 else None
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else None
     if isinstance(value, Global):
         return str(value)
     if isinstance(value, NumpyArray) and value.array is not None and value.array.size <= 32:
@@ -162,6 +175,10 @@ def plain(value: Any, budget: list[int], deep: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [made for item in value if (made := plain(item, budget, deep + 1)) is not None]
     if isinstance(value, dict):
-        pairs = ((str(key), plain(item, budget, deep + 1)) for key, item in value.items())
+        pairs = (
+            (str(key), plain(item, budget, deep + 1))
+            for key, item in value.items()
+            if isinstance(key, str | int | float) and plain(key, [1]) is not None
+        )
         return {key: made for key, made in pairs if made is not None}
     return None

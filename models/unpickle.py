@@ -10,13 +10,15 @@ The opcodes are told apart by the standard library's pickletools.genops, which e
 import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, Protocol, cast
 
 from edge_pose.errors import CheckpointError
-from edge_pose.models.contents import Entry
-from edge_pose.models.inert import Global, Inert, Record, check_key, check_nesting, may_be_called, may_be_made
+from edge_pose.models.allowance import ITEM_BYTES, Allowance
+from edge_pose.models.contents import Entry, brief
+from edge_pose.models.inert import MAX_NAME, Global, Inert, Record, check_nesting, may_be_called, may_be_made
 
-MAX_OPCODES = 10_000_000
+MAX_OPCODES = 2_000_000  # YOLOv5n, pickled as a whole, takes 34,000
+MAX_MEMO = 2**32
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 # Opcodes whose argument, as genops read it, is the value itself.
 # fmt: off
@@ -32,7 +34,17 @@ NEW_INSTANCE = frozenset({"copyreg.__newobj__", "copyreg.__newobj_ex__", "copyre
 Rebuilders = Mapping[str, Callable[..., Any]]
 
 
-def unpickle(stream: IO[bytes], rebuilders: Rebuilders, persistent_load: Callable[[Any], Any] | None = None) -> Any:
+class Readable(Protocol):
+    """What a pickle is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read bytes; fewer at the end."""
+
+    def readline(self) -> bytes:
+        """Read up to the end of a line."""
+
+
+def unpickle(stream: Readable, rebuilders: Rebuilders, persistent_load: Callable[[Any], Any] | None = None) -> Any:
     """Read one pickle from a stream and leave the stream behind it.
 
     rebuilders: "module.name" -> a pure function of ours; persistent_load: turns a persistent id into a value.
@@ -41,7 +53,7 @@ def unpickle(stream: IO[bytes], rebuilders: Rebuilders, persistent_load: Callabl
     """
     machine = Machine(rebuilders, persistent_load)
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast("IO[bytes]", stream))):
             if count > MAX_OPCODES:
                 raise CheckpointError(f"the pickle has more than {MAX_OPCODES} instructions")
             machine.step(opcode.name, argument)
@@ -63,6 +75,7 @@ class Machine:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.allowance = Allowance()
 
     def step(self, name: str, argument: Any) -> None:
         """Run one instruction."""
@@ -119,6 +132,8 @@ class Machine:
         self.push(self.memo[index])
 
     def _put(self, index: int) -> None:
+        if not 0 <= index < MAX_MEMO:
+            raise CheckpointError(f"the pickle keeps a value under the number {brief(index)}")
         self.memo[index] = self.stack[-1]
 
     def _memoize(self, _: None) -> None:
@@ -162,7 +177,7 @@ class Machine:
         self.set_items(values)
 
     def _frozenset(self, _: None) -> None:
-        self.push(frozenset(check_key(value) for value in self.group()))
+        self.push(frozenset(self.allowance.key(value) for value in self.group()))
 
     def _append(self, _: None) -> None:
         self.extend(self.pop(1))
@@ -174,7 +189,7 @@ class Machine:
         values = self.group()
         if not isinstance(self.stack[-1], set):
             raise TypeError("items are added to what is no set")
-        self.stack[-1].update(check_key(value) for value in values)
+        self.stack[-1].update(self.allowance.key(value) for value in values)
 
     def _setitem(self, _: None) -> None:
         self.set_items(self.pop(2))
@@ -198,7 +213,7 @@ class Machine:
         if isinstance(target, Record):
             target.items.extend(pairs)
         elif isinstance(target, dict):
-            target.update((check_key(key), value) for key, value in pairs)
+            target.update((self.allowance.key(key), value) for key, value in pairs)
         else:
             raise TypeError("items are set in what is no dict")
 
@@ -224,7 +239,7 @@ class Machine:
 
     def _newobj_ex(self, _: None) -> None:
         kind, args, keywords = self.pop(3)
-        self.push(self.make(kind, (*args, keywords)))
+        self.push(self.make(kind, (*self.allowance.items(args), keywords)))
 
     def _obj(self, _: None) -> None:
         called, *args = self.group()
@@ -243,6 +258,8 @@ class Machine:
     def _build(self, _: None) -> None:
         target, state = self.pop(2)
         if isinstance(target, Inert):
+            parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+            self.allowance.spend(sum(ITEM_BYTES * len(part) for part in parts if isinstance(part, dict)))
             target.build(state)
         elif not isinstance(target, dict | Entry):
             # An OrderedDict's or a tensor's attributes (versions, hooks) are left out; anything else has none.
@@ -257,7 +274,7 @@ class Machine:
             raise TypeError("arguments are no tuple")
         name = str(called)
         if name in NEW_INSTANCE:
-            return self.make(args[0], args[1:])
+            return self.make(args[0], self.allowance.items(args)[1:])
         if name in self.rebuilders:
             return self.rebuilders[name](*args)
         if may_be_called(called):
@@ -279,5 +296,7 @@ class Machine:
 
 def named(module: str, name: str) -> Global:
     """Return a name as Python 3 has it: protocols up to 2 write those of Python 2, such as commands for subprocess."""
+    if len(module) + len(name) > MAX_NAME or not (module + name).isprintable():
+        raise CheckpointError(f"the pickle names {brief(name)} of {brief(module)}")
     module, name = NAME_MAPPING.get((module, name), (module, name))
     return Global(IMPORT_MAPPING.get(module, module), name)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_pose.errors import CheckpointError, ModelNotFoundError
-from edge_pose.models.contents import Contents
+from edge_pose.models.contents import Contents, brief
 from edge_pose.models.engine_file import MAKERS
 from edge_pose.models.movenet_tflite import movenet_contents
 from edge_pose.models.onnx_weights import onnx_contents, read_onnx
@@ -14,7 +14,10 @@ from edge_pose.models.torch_file import read_torch
 from edge_pose.models.torch_tree import find_weights
 
 READABLE = (".pt", ".pth", ".safetensors", ".onnx", ".tflite")
-MAX_SIZE = 2**40  # of one dimension, also of tensors without elements
+MAX_TENSORS = 50_000
+MAX_NAME = 1000
+# Reading makes numbers wider: 8 bits of a TFLite file become 32, 8 of an ONNX file may be 64.
+MAX_WIDENED = 8
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
 
@@ -40,12 +43,23 @@ def read_contents(path: Path, part: str | None = None) -> Contents:
         raise CheckpointError(f"{path.name} is {what}; known are {', '.join(READABLE)}")
     try:
         contents = readers[kind]()
-        for name, entry in contents.tensors.items():
-            if any(size > MAX_SIZE for size in (*entry.shape, *(entry.stride or ()))):
-                raise CheckpointError(f"tensor {name!r} has shape {entry.shape} and strides {entry.stride}")
+        check_amount(path, contents)
         return contents
     except CheckpointError as err:
         raise CheckpointError(str(err) if str(err).startswith(path.name) else f"{path.name}: {err}") from err
+
+
+def check_amount(path: Path, contents: Contents) -> None:
+    """Raise CheckpointError where a file names the same bytes so often that a small one would fill the memory."""
+    if len(contents.tensors) > MAX_TENSORS:
+        raise CheckpointError(f"it has {len(contents.tensors)} tensors, at most {MAX_TENSORS} are read")
+    for name in contents.tensors:
+        if len(name) > MAX_NAME:
+            raise CheckpointError(f"a tensor's name has {len(name)} letters: {brief(name)}")
+    wanted = sum({id(entry.storage): entry.storage.size for entry in contents.tensors.values()}.values())
+    there = path.stat().st_size + contents.beside
+    if wanted > MAX_WIDENED * there:
+        raise CheckpointError(f"its tensors take {wanted} bytes, the file has {there}")
 
 
 def sniff(path: Path) -> str:
