@@ -55,6 +55,8 @@ PACKAGES = (
     ("torch", "torch", "edge-pose export", "pip install 'edge-pose[export]'", False),
     ("onnx", "onnx", "edge-pose export", "pip install 'edge-pose[export]'", False),
     ("tensorrt", "tensorrt", "TensorRT engines", "comes with JetPack; elsewhere: pip install tensorrt", False),
+    ("tensorrt_rtx", "tensorrt-rtx-cu13", "engines built without a GPU", "pip install tensorrt-rtx-cu13", False),
+    ("pycuda", "pycuda", "device memory for engines", "pip install pycuda (needs nvcc)", False),
 )
 
 

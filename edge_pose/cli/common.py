@@ -16,7 +16,7 @@ import typer
 from edge_pose.errors import OutputError
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where it cannot be had.")]
-Engine = Annotated[str, typer.Option(help="auto or onnxruntime.")]
+Engine = Annotated[str, typer.Option(help="auto, onnxruntime or tensorrt.")]
 Threads = Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the engine; by default one a core.")]
 Spec = Annotated[Path | None, typer.Option(help="Specification (TOML) of an ONNX file that carries none.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")]
