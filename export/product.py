@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
-from numpy.typing import NDArray
 
 from edge_pose.errors import EdgePoseError, ExportError
 from edge_pose.estimators.load import open_network
 from edge_pose.estimators.onestage import Limits, OneStage, YoloDetector
 from edge_pose.estimators.topdown import PoseFromBoxes
 from edge_pose.export import graphs, samples
+from edge_pose.export.evidence import Evidence, made_up
 from edge_pose.export.files import written
 from edge_pose.export.fp16 import half_from_float
 from edge_pose.export.metadata import write_spec
 from edge_pose.poses import Boxes
 from edge_pose.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from edge_pose.export.calibration import Frames
-
 PICTURE_HW = (240, 320)
+UNGATED = "The accuracy gate was off (--no-gate): the agreement was measured, and nothing was held to it."
 UNSEEN = "No pictures were given (--calib): overflow was looked for on made-up ones, and no accuracy was measured."
 
 
@@ -67,61 +64,30 @@ def check_runs(path: Path) -> None:
         network.close()
 
 
-def halved(base: Product, target: Path, frames: Frames | None, annotations: Path | None, gate: bool) -> Product:
-    """Write the float16 graph of a float product. frames: calibration pictures; None looks at made-up ones.
+def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool, max_drop: float) -> Product:
+    """Write the float16 graph of a float product. evidence: pictures; None looks at made-up ones and measures nothing.
 
-    gate: whether joints that move too far send layers back to float32. Raises ExportError, OutputError.
+    gate: whether joints that move too far send layers back to float32, and a loss beyond max_drop refuses.
+    Raises ExportError, OutputError.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        measure = _Measure(base, frames, annotations, Path(folder)) if frames is not None else None
-        batches = _feeds(frames, base.spec)
-        half = half_from_float(base.model, batches, measure.moved if measure and gate else None)
-        agreement = measure.agreement(half.model) if measure else {}
-    spec = replace(base.spec, precision=half.precision, agreement=agreement)
+    if evidence is None:
+        half = half_from_float(base.model, made_up(base.spec))
+        spec, notes = replace(base.spec, precision=half.precision), (UNSEEN,)
+    else:
+        half = half_from_float(base.model, evidence.feeds(), evidence.moved if gate else None)
+        found = evidence.measure(half.model)
+        if gate and not found.holds(max_drop):
+            raise ExportError(f"{target.name} loses more than --max-drop {max_drop}: {found}; {base.path} is unchanged")
+        digest = evidence.calibration.digest
+        spec = replace(base.spec, precision=half.precision, agreement=numbers(found), calibration=digest)
+        notes = () if gate else (UNGATED,)
     write_spec(half.model, spec)
     graphs.checked(half.model, graphs.opset_of(base.model))
     save_checked(half.model, target)
-    notes = (
-        *base.notes,
-        *(() if frames is not None else (UNSEEN,)),
-        *(() if gate else ("The accuracy gate was off.",)),
-    )
-    return Product(target, half.model, spec, half.kept, notes)
-
-
-def _feeds(frames: Frames | None, spec: ModelSpec) -> Iterator[NDArray[Any]]:
-    if frames is None:
-        for seed in range(4):
-            yield samples.batch(spec, 1, seed)
-        return
-    from edge_pose.export.calibration import feeds
-
-    yield from feeds(frames, spec)
-
-
-class _Measure:
-    """Compares candidates with the float file on the same frames."""
-
-    def __init__(self, base: Product, frames: Frames, annotations: Path | None, folder: Path) -> None:
-        self.base, self.frames, self.annotations = base, frames, annotations
-        self.target = folder / base.path.name
-
-    def moved(self, model: onnx.ModelProto) -> float:
-        """Return the 95th percentile of how far joints moved, in pixels."""
-        return self._agree(model, None)["p95_px"]
-
-    def agreement(self, model: onnx.ModelProto) -> dict[str, float]:
-        """Return all that can be measured, as the specification has it."""
-        return {name: value for name, value in self._agree(model, self.annotations).items() if not math.isnan(value)}
-
-    def _agree(self, model: onnx.ModelProto, annotations: Path | None) -> dict[str, float]:
-        from edge_pose.export.gate import agree
-
-        self.target.write_bytes(model.SerializeToString())
-        return numbers(agree(self.base.path, self.target, self.frames, annotations))
+    return Product(target, half.model, spec, half.kept, (*base.notes, *notes))
 
 
 def numbers(agreement: Any) -> dict[str, float]:
     """Return what the gate measured, by name; what it could not measure is left out."""
-    values = asdict(agreement)
-    return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+    values = {name: float(value) for name, value in asdict(agreement).items()}
+    return {name: round(value, 5) for name, value in values.items() if math.isfinite(value)}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from edge_pose.errors import ExportError, OutputError
 from edge_pose.export import graphs
+from edge_pose.export.evidence import Evidence, evidence_from
 from edge_pose.export.latency import latencies
 from edge_pose.export.product import Product, halved, save_checked
 from edge_pose.export.report import Report
@@ -23,11 +25,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be made. output: a folder; it is created where it is missing.
+    """What is to be made.
 
-    calib: folder of pictures and videos that show what the model will see. annotations: COCO keypoints of the pictures
-    in calib, for AP. gate: whether the accuracy gate decides; without it, that is recorded. strict: warnings about the
-    calibration pictures are refusals. max_drop: AP points that the precision may cost. engine: choices of
+    output: a folder; it is created where it is missing. calib: folder of pictures and videos that show what the model
+    will see. annotations: COCO keypoints of the pictures in calib, for AP. detector: finds people there, for networks
+    that look at one at a time. gate: whether the accuracy gate decides; without it, that is recorded. strict: warnings
+    about the calibration pictures are refusals. max_drop: AP points that the precision may cost. engine: choices of
     export.tensorrt.BuildOptions, by name. measure: whether latencies go into the report.
     """
 
@@ -37,6 +40,7 @@ class Job:
     target: Target = "cpu"
     calib: Path | None = None
     annotations: Path | None = None
+    detector: str | None = None
     max_drop: float = 1.0
     gate: bool = True
     strict: bool = False
@@ -59,7 +63,9 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
     product = Product(base, source.model, source.spec, notes=source.notes)
     if job.precision == "fp16":
         tell(f"{source.spec.name}: float16")
-        product = halved(product, job.output / f"{source.spec.name}-fp16.onnx", job.calib, job.annotations, job.gate)
+        with evidence_of(job, product) as evidence:
+            target = job.output / f"{source.spec.name}-fp16.onnx"
+            product = halved(product, target, evidence, gate=job.gate, max_drop=job.max_drop)
     files = {"float model": str(base)} | ({} if product.path == base else {"model": str(product.path)})
     if job.target != "cpu":
         tell(f"{product.path.name}: {job.target} engine")
@@ -104,6 +110,16 @@ def check_job(job: Job) -> None:
 
     BuildOptions(**job.engine)
     import_library(job.target)
+
+
+@contextmanager
+def evidence_of(job: Job, base: Product) -> Iterator[Evidence | None]:
+    """Open the calibration pictures, None where there are none."""
+    if job.calib is None:
+        yield None
+        return
+    with evidence_from(job.calib, base.path, base.spec, job.annotations, job.detector) as evidence:
+        yield evidence
 
 
 def engine_of(onnx: Path, target: Target, choices: Mapping[str, Any]) -> Path:

@@ -30,6 +30,9 @@ def export(
     target: Annotated[Target, typer.Option(help="What runs it; tensorrt-rtx builds without a GPU, too.")] = "cpu",
     calib: Annotated[Path | None, typer.Option(help="Pictures and videos that show what it will see.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="COCO keypoints of the pictures of --calib, for AP.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Finds people in --calib, for networks that look at one at a time.")
+    ] = None,
     max_drop: Annotated[float, typer.Option(min=0, help="AP points that the precision may cost.")] = 1.0,
     batch: Annotated[str | None, typer.Option(metavar="MIN:OPT:MAX", help="Rows that it will be given.")] = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input in pixels; by default the model's.")] = None,
@@ -68,6 +71,7 @@ def export(
         target=target,
         calib=calib,
         annotations=annotations,
+        detector=detector,
         max_drop=max_drop,
         gate=gate,
         strict=strict,
