@@ -45,21 +45,20 @@ def find(network: Network, shot: Shot, people: People | None, floor: float | Non
         return Poses(boxes.xyxy.reshape(-1, 2, 2), ones, boxes.xyxy, boxes.scores, skeleton=CORNERS)
     if spec.task == "pose":
         return OneStage(network, Limits(confidence=low))(shot.image)
-    boxes = (people or whole_picture)(shot)
+    found = PoseFromBoxes(network)(shot.image, (people or whole_picture)(shot))
     if spec.task == "single-pose":
-        whole = Boxes.whole(shot.image)
-        boxes = Boxes(np.concatenate([whole.xyxy, boxes.xyxy]), np.concatenate([whole.scores, boxes.scores]))
-        found = PoseFromBoxes(network)(shot.image, boxes)
         return Poses(found.xy, found.scores, extents(found), found.scores.mean(axis=1), skeleton=found.skeleton)
-    return PoseFromBoxes(network)(shot.image, boxes)
+    return found
 
 
 def extents(poses: Poses) -> NDArray[np.float32]:
     """Return boxes (N, 4) around the joints that are seen, around all of them where none is."""
     seen = poses.scores >= MIN_SCORE
     seen |= ~seen.any(axis=1, keepdims=True)
-    low = np.where(seen[..., None], poses.xy, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(seen[..., None], poses.xy, -np.inf).max(axis=1, initial=-np.inf)
+    if not len(poses):
+        return poses.boxes
+    low = np.where(seen[..., None], poses.xy, np.inf).min(axis=1)
+    high = np.where(seen[..., None], poses.xy, -np.inf).max(axis=1)
     return np.concatenate([low, high], axis=1).astype(np.float32)
 
 
@@ -93,7 +92,7 @@ def people_of(network: Network, detector: Detector | None) -> People | None:
 
 
 def _own_look(network: Network, image: Image) -> Boxes:
-    """Return the box of whom a single-pose network sees in the whole picture, as its estimator would look next."""
+    """Return the box of whom a single-pose network sees in the whole picture: on a stream, it would look there next."""
     found = PoseFromBoxes(network)(image, Boxes.whole(image))
     if found.scores[0].mean() < confidence_of(network.spec):
         return Boxes.empty()

@@ -101,8 +101,7 @@ class Gate:
         def predict(photo: Photo) -> Results:
             shot = Shot(str(photo.id), read_image(photo.path))
             if rows_match(self.spec):
-                poses = find(network, shot, lambda _: boxes[photo.id])
-                return (poses[1:] if self.spec.task == "single-pose" else poses).to_coco(photo.id)
+                return find(network, shot, lambda _: boxes[photo.id]).to_coco(photo.id)
             found = find(network, shot, None, FLOOR)
             return _box_rows(found, photo.id) if detection else found.to_coco(photo.id)
 

@@ -22,7 +22,8 @@ F64 = NDArray[np.float64]
 class Tally:
     """Likenesses and distances, person by person.
 
-    confidence: score from which somebody is there; whom one model is sure of may be a bit below it for the other.
+    confidence: score from which somebody is there; whom the float model is sure of may be a bit below it for the other,
+    and whom only the other is sure of is extra where the float model sees nobody.
     paired: row i is the same person in both; otherwise the likeliest pairs are taken, the surest person first.
     """
 
@@ -44,22 +45,22 @@ class Tally:
         return float(np.percentile(apart, 95, method="higher")) if apart.size else math.nan
 
     def add(self, ours: Poses, theirs: Poses) -> None:
-        """Count everybody of one shot whom either model is sure of; ours: the float model's."""
+        """Count everybody of one shot: ours, the float model's, and whom it does not even doubtfully see."""
         sure_a, sure_b = ours.box_scores >= self.confidence, theirs.box_scores >= self.confidence
         likeness = likenesses(ours, theirs)
         if self.paired:
-            doubt = DOUBT * self.confidence
-            both = (ours.box_scores >= doubt) & (theirs.box_scores >= doubt) & (sure_a | sure_b)
-            pairs = [(i, i) for i in np.flatnonzero(both).tolist()]
+            pairs = [(i, i) for i in np.flatnonzero(theirs.box_scores >= DOUBT * self.confidence).tolist()]
         else:
             pairs = matched(likeness, sure_a, sure_b)
+        doubted = [(i, j) for i, j in pairs if not sure_a[i]]
+        pairs = [(i, j) for i, j in pairs if sure_a[i]]
         joints = counted(ours)
         for i, j in pairs:
             self.oks.append(float(likeness[i, j]))
             apart = np.linalg.norm(ours.xy[i].astype(np.float64) - theirs.xy[j], axis=1)[joints[i]]
             self._distances.append(np.where(np.isfinite(apart), apart, np.inf))
         lost = int(sure_a.sum() - sure_a[[i for i, _ in pairs]].sum())
-        extra = int(sure_b.sum() - sure_b[[j for _, j in pairs]].sum())
+        extra = int(sure_b.sum() - sure_b[[j for _, j in pairs + doubted]].sum())
         self.oks += [0.0] * (lost + extra)
         self.lost, self.extra = self.lost + lost, self.extra + extra
 
@@ -73,15 +74,16 @@ def counted(poses: Poses) -> NDArray[np.bool_]:
 def likenesses(ours: Poses, theirs: Poses) -> F64:
     """Return the OKS (N, M) in [0, 1] of every pair, by the joints that the first is sure of and its boxes' area.
 
-    Joints that are no numbers count 0. Source: the COCO keypoint task, with the area as 0.53 of the box.
+    A joint weighs as much as the first is sure of it; joints that are no numbers count 0. Source: the COCO keypoint
+    task, with the area as 0.53 of the box.
     """
     spread = 2 * np.array(ours.skeleton.sigmas)
     sizes = (ours.boxes[:, 2:] - ours.boxes[:, :2]).astype(np.float64)
     area = np.maximum(sizes.prod(axis=1) * AREA_OF_BOX, 1.0)
     apart = ((ours.xy[:, None].astype(np.float64) - theirs.xy[None]) ** 2).sum(axis=-1)
     near: Any = np.exp(-apart / (2 * area[:, None, None] * spread**2))
-    weight = counted(ours)[:, None].astype(np.float64)
-    return np.asarray((np.nan_to_num(near) * weight).sum(axis=-1) / np.maximum(weight.sum(axis=-1), 1))
+    weight = (counted(ours) * np.maximum(ours.scores, 1e-6).astype(np.float64))[:, None]
+    return np.asarray((np.nan_to_num(near) * weight).sum(axis=-1) / weight.sum(axis=-1))
 
 
 def matched(likeness: F64, sure_a: NDArray[np.bool_], sure_b: NDArray[np.bool_]) -> Pairs:

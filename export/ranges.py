@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -83,13 +84,14 @@ def calibrate(model: onnx.ModelProto, batches: Batches, method: Method = "minmax
     return ranges
 
 
-@contextmanager
+@contextlib.contextmanager
 def only_errors() -> Iterator[None]:
-    """Keep what ONNX Runtime's quantisation writes to the root logger, not for users, from them."""
+    """Keep what ONNX Runtime's quantisation prints and writes to the root logger from users: it is not for them."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.setLevel(before)

@@ -1,0 +1,142 @@
+"""Which parts of a network INT8 hurts: a proxy for all of them, then the gate's own measure for the worst.
+
+A section is a weighted layer and what follows it up to the next one. The proxy is the noise that a section adds on
+its way through the quantised graph, in its worst channels: boxes and scores that share a tensor are told apart so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edge_pose.export.int8 import WEIGHTED
+
+WORST_CHANNELS = 0.05  # quantile of the channels' signal-to-noise ratios
+CEILING_DB = 60.0  # above, there is no noise worth looking at
+MEASURED = 16  # sections that the gate's measure is asked about
+
+Batches = Iterable[NDArray[Any]]
+Loss = Callable[[onnx.ModelProto], float]
+Build = Callable[[Collection[str]], onnx.ModelProto]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Nodes that go back to float together, by name. head: the first. loss: measured with only them quantised, or NaN.
+
+    noise_db: how much the signal-to-noise ratio falls on the way through.
+    """
+
+    nodes: tuple[str, ...]
+    noise_db: float = 0.0
+    loss: float = math.nan
+
+    @property
+    def head(self) -> str:
+        """What it is called."""
+        return self.nodes[0]
+
+
+def sections_of(model: onnx.ModelProto, skip: Collection[str] = ()) -> list[tuple[str, ...]]:
+    """Cut the graph before every weighted layer, in its own order; nodes in `skip` belong to none."""
+    cut: list[list[str]] = []
+    for node in model.graph.node:
+        if node.name in skip:
+            continue
+        if node.op_type in WEIGHTED or not cut:
+            cut.append([])
+        cut[-1].append(node.name)
+    return [tuple(part) for part in cut]
+
+
+def ranked(
+    model: onnx.ModelProto, build: Build, skip: Collection[str], batches: Sequence[NDArray[Any]], loss: Loss
+) -> list[Section]:
+    """Return the sections, the most sensitive first.
+
+    build: makes the quantised graph in which the named nodes stay float. skip: nodes that stay float anyway. batches:
+    a few network inputs. loss: what a graph costs, by the gate's measure on a few pictures.
+    """
+    parts = sections_of(model, skip)
+    noise = added_noise(model, build(skip), parts, batches)
+    order = sorted(range(len(parts)), key=lambda i: -noise[i])
+    everything = {node.name for node in model.graph.node}
+    measured: list[Section] = []
+    for i in order[:MEASURED]:
+        others = everything - set(parts[i])
+        alone = loss(build(others)) if _has_weights(model, parts[i]) else math.nan
+        measured.append(Section(parts[i], noise[i], math.inf if math.isnan(alone) else alone))
+    measured.sort(key=lambda section: (-section.loss, -section.noise_db))
+    return measured + [Section(parts[i], noise[i]) for i in order[MEASURED:]]
+
+
+def added_noise(
+    model: onnx.ModelProto, quantised: onnx.ModelProto, parts: Sequence[tuple[str, ...]], batches: Batches
+) -> list[float]:
+    """Return by how many decibels the signal-to-noise ratio falls from what each section reads to what it gives.
+
+    The ratio is the float tensor's variance over the error's, channel by channel (axis 1), the worst 5 % of them.
+    """
+    nodes = {node.name: node for node in model.graph.node}
+    inside = [{name for n in part for name in nodes[n].output} for part in parts]
+    reads = [{name for n in part for name in nodes[n].input} - own for part, own in zip(parts, inside, strict=True)]
+    ratio = ratios(model, quantised, sorted(set().union(*inside, *reads)), batches)
+    falls = []
+    for own, read in zip(inside, reads, strict=True):
+        before = min((ratio[name] for name in read if name in ratio), default=CEILING_DB)
+        after = min((ratio[name] for name in own if name in ratio), default=CEILING_DB)
+        falls.append(max(0.0, before - after))
+    return falls
+
+
+def ratios(
+    model: onnx.ModelProto, quantised: onnx.ModelProto, names: Collection[str], batches: Batches
+) -> Mapping[str, float]:
+    """Return the signal-to-noise ratio in dB of every tensor that both graphs have as float32, over all batches."""
+    plain, noisy = (dumper(graph, names) for graph in (model, quantised))
+    signal: dict[str, NDArray[np.float64]] = {}
+    noise: dict[str, NDArray[np.float64]] = {}
+    for batch in batches:
+        theirs = noisy(batch)
+        for name, value in plain(batch).items():
+            if name not in theirs or value.dtype != np.float32 or value.ndim < 2 or not value.size:
+                continue
+            axes = tuple(axis for axis in range(value.ndim) if axis != 1)
+            exact = value.astype(np.float64)
+            signal[name] = signal.get(name, 0.0) + exact.var(axis=axes)
+            noise[name] = noise.get(name, 0.0) + ((exact - theirs[name]) ** 2).mean(axis=axes)
+    found = {}
+    for name, power in signal.items():
+        live = power > 0
+        if live.any():
+            decibels = 10 * np.log10(power[live] / np.maximum(noise[name][live], power[live] * 1e-6))
+            found[name] = float(min(CEILING_DB, np.quantile(decibels, WORST_CHANNELS)))
+    return found
+
+
+def dumper(model: onnx.ModelProto, names: Collection[str]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Return what runs a graph on an input and gives the values of inner tensors by name, without any fusing."""
+    import onnxruntime
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    made = {name for node in probe.graph.node for name in node.output}
+    shown = [name for name in names if name in made]
+    have = {value.name for value in probe.graph.output}
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown if name not in have)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: dict(zip(shown, session.run(shown, {name: batch}), strict=True))
+
+
+def _has_weights(model: onnx.ModelProto, part: Collection[str]) -> bool:
+    return any(node.name in part and node.op_type in WEIGHTED for node in model.graph.node)
