@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_pose.errors import MissingDependencyError, SourceError
 from edge_pose.poses import Boxes
+from edge_pose.skeleton import COCO17
 
 PERSON = 1  # COCO's category id
 NAMES = {
@@ -65,11 +66,16 @@ class Annotations:
         if not isinstance(values, dict) or not {"images", "annotations"} <= values.keys():
             raise SourceError(f"{file} is no COCO annotation file: it must have 'images' and 'annotations'")
         try:
-            people = [_complete(a) for a in values["annotations"] if a["category_id"] == PERSON]
-            self.photos = [Photo(int(i["id"]), _locate(folder, i["file_name"])) for i in values["images"]]
-        except (TypeError, KeyError, ValueError) as err:
+            people = [a for a in values["annotations"] if a["category_id"] == PERSON]
+            people = [_complete(a, number) for number, a in enumerate(people, start=1)]
+            images = {int(i["id"]): i for i in values["images"]}  # one that is listed twice would count twice
+            if len(images) < len({(int(i["id"]), i["file_name"]) for i in values["images"]}):
+                raise ValueError("two images have the same id")
+            self.photos = [Photo(key, _locate(folder, i["file_name"])) for key, i in images.items()]
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as err:
             raise SourceError(f"{file} is no COCO annotation file: {err!r}") from err
-        values |= {"annotations": people, "categories": [{"id": PERSON, "name": "person"}]}
+        listed = [{**image, "id": key} for key, image in images.items()]
+        values |= {"images": listed, "annotations": people, "categories": [{"id": PERSON, "name": "person"}]}
         absent = [photo.path.name for photo in self.photos if not photo.path.is_file()]
         if not self.photos or len(absent) == len(self.photos):
             raise SourceError(f"none of the {len(self.photos)} images of {file} is in {folder}")
@@ -99,13 +105,15 @@ class Annotations:
                 raise
             raise MissingDependencyError("pycocotools is not installed; run: pip install 'edge-pose[eval]'") from err
         names = NAMES[kind]
-        if not results:
-            return dict.fromkeys(names, 0.0)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-            truth = COCO()
-            truth.dataset = self.values
+            truth, found = COCO(), COCO()
+            truth.dataset, found.dataset = self.values, {**self.values, "annotations": []}
             truth.createIndex()
-            evaluation = COCOeval(truth, truth.loadRes(results), kind)
+            if results:
+                found = truth.loadRes(results)
+            else:  # which loadRes cannot take
+                found.createIndex()
+            evaluation = COCOeval(truth, found, kind)
             evaluation.params.catIds = [PERSON]
             evaluation.params.imgIds = [photo.id for photo in self.photos]
             evaluation.evaluate()
@@ -135,8 +143,8 @@ def boxes_from_file(file: Path, photos: list[Photo]) -> dict[int, Boxes]:
     try:
         for row in values:
             if row.get("category_id", PERSON) == PERSON and row["image_id"] in rows:
-                x, y, width, height = row["bbox"]
-                rows[row["image_id"]].append([x, y, x + width, y + height, row["score"]])
+                x, y, width, height, score = (float(value) for value in (*row["bbox"], row["score"]))
+                rows[row["image_id"]].append([x, y, x + width, y + height, score])
     except (TypeError, KeyError, ValueError, AttributeError) as err:
         raise SourceError(f"{file} is no COCO detection file: a list of image_id, bbox and score ({err!r})") from err
     arrays = {key: np.array(value, np.float32).reshape(-1, 5) for key, value in rows.items()}
@@ -149,7 +157,9 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{file}: no such file") from None
-    except (OSError, ValueError) as err:
+    except OSError as err:
+        raise SourceError(f"cannot read {file}: {err.strerror or err}") from err
+    except (ValueError, RecursionError) as err:
         raise SourceError(f"{file} is no JSON document: {err}") from err
 
 
@@ -158,9 +168,19 @@ def _locate(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).is_file() else folder / Path(name).name
 
 
-def _complete(annotation: dict[str, Any]) -> dict[str, Any]:
-    """Fill what the evaluation reads and files of others leave out."""
-    keypoints = annotation.get("keypoints", [])
-    x, y, width, height = annotation["bbox"]
-    counted = sum(v > 0 for v in keypoints[2::3])
-    return {"num_keypoints": counted, "iscrowd": 0, "area": width * height, **annotation, "bbox": [x, y, width, height]}
+def _complete(annotation: dict[str, Any], number: int) -> dict[str, Any]:
+    """Check what the evaluation reads, and fill what files of others leave out.
+
+    number: the id it gets, from 1. The evaluation takes what was matched with id 0 for not matched, and of two
+    annotations with one id sees the last only; both happen in files of others.
+    """
+    keypoints = annotation.get("keypoints") or [0] * 3 * len(COCO17)
+    if len(keypoints) != 3 * len(COCO17):
+        raise ValueError(f"keypoints must be {3 * len(COCO17)} numbers, got {len(keypoints)}")
+    box = [float(value) for value in annotation["bbox"]]
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise ValueError(f"bbox must be 4 finite numbers, got {annotation['bbox']}")
+    filled = {"num_keypoints": sum(v > 0 for v in keypoints[2::3]), "iscrowd": 0, "area": box[2] * box[3]}
+    own = {"id": number, "image_id": int(annotation["image_id"]), "bbox": box, "keypoints": keypoints}
+    unlabelled = {} if annotation.get("keypoints") else {"num_keypoints": 0}
+    return {**filled, **annotation, **own, **unlabelled}

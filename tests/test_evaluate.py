@@ -8,7 +8,7 @@ import pytest
 
 from edge_pose.cli import main
 from edge_pose.errors import SourceError
-from edge_pose.evaluate import Annotations, boxes_from_file
+from edge_pose.evaluate import Annotations, Photo, boxes_from_file
 from tests import tiny
 
 
@@ -109,6 +109,11 @@ def test_which_boxes_must_be_said(photos, yolo, capsys):
         ({"images": [{"id": i, "file_name": f"{i}.png"} for i in (1, 3)], "annotations": []}, r"first is 3\.png"),
         ({"images": [{"id": 1, "file_name": "1.png"}], "annotations": [{"category_id": 1}]}, "bbox"),
         ({"images": [{"id": 1, "file_name": "1.png"}], "annotations": [3]}, "no COCO"),
+        ({"images": [{"id": 1, "file_name": f"{i}.png"} for i in (1, 2)], "annotations": []}, "the same id"),
+        (
+            {"images": [{"id": 1, "file_name": "1.png"}], "annotations": [{"category_id": 1, "bbox": [1] * 4}]},
+            "image_id",
+        ),
     ],
 )
 def test_files_that_are_no_annotations(document, message, photos):
@@ -117,10 +122,71 @@ def test_files_that_are_no_annotations(document, message, photos):
         Annotations(photos / "b.json", photos)
 
 
-def test_files_that_are_no_detections(photos):
-    (photos / "d.json").write_text(json.dumps({"a": 1}))
+def test_a_document_without_end_is_none(photos):
+    (photos / "b.json").write_text("[" * 100_000)
+    with pytest.raises(SourceError, match="no JSON document"):
+        Annotations(photos / "b.json", photos)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"keypoints": [1, 2, 2] * 16}, "keypoints must be 51 numbers, got 48"),
+        ({"bbox": [1, 2, 3]}, "bbox must be 4 finite numbers"),
+        ({"bbox": [1, 2, float("nan"), 3]}, "bbox must be 4 finite numbers"),
+        ({"bbox": "abcd"}, "no COCO annotation file"),
+    ],
+)
+def test_annotations_that_are_none(photos, change, message):
+    rewrite(photos, lambda document: document["annotations"][0].update(change))
+    with pytest.raises(SourceError, match=message):
+        Annotations(photos / "a.json", photos)
+
+
+def rewrite(folder, change):
+    """Change the annotation document of a folder."""
+    document = json.loads((folder / "a.json").read_text())
+    change(document)
+    (folder / "a.json").write_text(json.dumps(document))
+
+
+def perfect(annotations):
+    """Return results that are the annotations."""
+    return [{k: a[k] for k in ("image_id", "category_id", "keypoints")} | {"score": 1.0} for a in annotations]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: [a.update(id=i) for i, a in enumerate(document["annotations"])],  # from 0
+        lambda document: [a.update(id=7) for a in document["annotations"]],
+        lambda document: [a.pop("id") for a in document["annotations"]],
+        lambda document: [a.update(image_id=str(a["image_id"])) for a in document["annotations"]],
+        lambda document: [i.update(id=str(i["id"])) for i in document["images"]],
+        lambda document: document["images"].append(document["images"][0]),
+        lambda document: document["annotations"].append({"category_id": 1, "image_id": 1, "bbox": [1, 1, 2, 2]}),
+        lambda document: document["annotations"].append({"category_id": 18, "image_id": 1}),
+        lambda document: [document.pop("categories"), *(a.pop("area") for a in document["annotations"])],
+    ],
+)
+def test_odd_files_cost_no_precision(photos, change):
+    people = perfect(json.loads((photos / "a.json").read_text())["annotations"])
+    rewrite(photos, change)
+    truth = Annotations(photos / "a.json", photos)
+    assert truth.score(people, "keypoints")["AP"] == pytest.approx(1)
+    assert [photo.id for photo in truth.photos] == [1, 2]
+
+
+def test_nobody_to_find_is_nothing_to_measure(photos):
+    rewrite(photos, lambda document: document.update(annotations=[]))
+    assert set(Annotations(photos / "a.json", photos).score([], "keypoints").values()) == {-1.0}
+
+
+@pytest.mark.parametrize("document", [{"a": 1}, [{"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}]])
+def test_files_that_are_no_detections(photos, document):
+    (photos / "d.json").write_text(json.dumps(document))
     with pytest.raises(SourceError, match="no COCO detection file"):
-        boxes_from_file(photos / "d.json", [])
+        boxes_from_file(photos / "d.json", [Photo(1, photos / "1.png")])
 
 
 # Least keypoint AP of the same weights in a hand-written script, less half a point; and box AP as measured here.
