@@ -14,7 +14,6 @@ from edge_pose.backends.rebatch import open_batch
 from edge_pose.errors import ExportError
 from edge_pose.export import graphs, samples
 from edge_pose.export.metadata import write_spec
-from edge_pose.models.onnx_weights import read_onnx
 from edge_pose.spec import ModelSpec
 
 log = logging.getLogger("edge_pose")
@@ -28,7 +27,6 @@ def onnx_from_foreign(path: Path, spec: ModelSpec, *, size: HW | None = None) ->
     Raises CheckpointError for a damaged file, ExportError for a size that the graph is not made for, and where the
     rewritten graph would not give what the file gives.
     """
-    read_onnx(path)  # says what is wrong with a damaged file, and caps what it takes
     model = onnx.load(path)
     check_size(model, spec, size, path)
     notes: list[str] = []

@@ -34,9 +34,8 @@ def named_weights(path: Path, name: str, options: Mapping[str, Any]) -> Checkpoi
         lambda net, spec: load_checkpoint(path),
         lambda net, spec: load_nameless_onnx(path, net, torch.from_numpy(samples.batch(spec, 1))),
     )
+    another = tells_network(load_checkpoint(path))
     size = input_hw(path, MODELS[name].spec(**options))
-    given = load_checkpoint(path)
-    another = tells_network(given)
     try:
         spec = MODELS[name].spec(input_hw=size, **options)
     except SpecError:  # a size that no network of ours takes

@@ -22,7 +22,7 @@ from edge_pose.export.onnx_weights import named_weights
 from edge_pose.models.catalog import MODELS, signature
 from edge_pose.models.checkpoints import Checkpoint, load_checkpoint
 from edge_pose.models.onnx_weights import read_onnx
-from edge_pose.models.weight_files import sniff
+from edge_pose.models.weight_files import read_contents, sniff
 from edge_pose.spec import ModelSpec
 
 log = logging.getLogger("edge_pose")
@@ -118,6 +118,7 @@ def from_graph(path: Path, name: str, wanted: Wanted) -> Float:
     """Use the graph as it is, with the specification given, its own, the zoo's or the network's."""
     if not path.is_file():
         raise ModelNotFoundError(f"there is no file {path}")
+    read_contents(path)  # says of a damaged file what it is
     spec = spec_from_file(wanted.spec) or graph_spec(path, name)
     if spec.precision.get("default", "float32") != "float32":
         raise ExportError(f"{path.name} is {spec.precision['default']} already: export the float model it came from")
