@@ -7,7 +7,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_pose.errors import ExportError
 from edge_pose.export import graphs
+from edge_pose.export.evidence import Evidence
 from edge_pose.export.fp16 import half_from_float
+from edge_pose.export.gate import Agreement
 from edge_pose.export.halves import half_nodes, value_types, with_halves
 from tests.export.support import onnx_answers
 
@@ -202,3 +204,24 @@ def test_control_flow_is_refused_by_name():
     model = graph(nodes, [weight("w1", 4, 3, 3, 3), weight("w2", 2, 4, 3, 3), constant("yes", np.array(True))])
     with pytest.raises(ExportError, match="'choose'"):
         half_from_float(model, [PICTURE])
+
+
+class Blind:
+    """A gate whose float model saw nobody."""
+
+    frames = (1, 2, 3)
+    asked = 0
+
+    def measure(self, path):
+        self.asked += 1
+        return Agreement(float("nan"), float("nan"), people=0, lost=0, extra=0)
+
+
+def test_nobody_to_compare_is_no_agreement(tmp_path):
+    gate = Blind()
+    evidence = Evidence(None, None, gate, tmp_path)
+    model = two_convs()
+    with pytest.raises(ExportError, match=r"sees nobody in the 3 held-out frames.*--no-gate"):
+        evidence.moved(model)
+    assert evidence.measure(model).people == 0
+    assert gate.asked == 1  # the same candidate is measured once
