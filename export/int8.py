@@ -8,9 +8,7 @@ decoding, where boxes and scores meet.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any, Literal
 
 import onnx
@@ -18,7 +16,7 @@ from onnx import TensorProto
 
 from edge_pose.errors import ExportError
 from edge_pose.export import graphs
-from edge_pose.export.ranges import Ranges, only_errors
+from edge_pose.export.ranges import Ranges, only_errors, with_shapes
 
 Kind = Literal["onnxruntime", "openvino", "tensorrt"]
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -70,17 +68,6 @@ def int8_from_float(model: onnx.ModelProto, ranges: Ranges, kind: Kind, keep: Co
     if kind != "onnxruntime":
         check_placement(made)
     return made
-
-
-def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy with inferred shapes, as the quantiser asks for."""
-    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.onnx"
-        onnx.save(model, path)
-        shaped: onnx.ModelProto = load_model_with_shape_infer(path)
-    return shaped
 
 
 def quantisable(model: onnx.ModelProto, kind: Kind) -> list[onnx.NodeProto]:

@@ -7,8 +7,9 @@ its way through the quantised graph, in its worst channels: boxes and scores tha
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_pose.export.int8 import WEIGHTED
+from edge_pose.export.ranges import dumper
 
 WORST_CHANNELS = 0.05  # quantile of the channels' signal-to-noise ratios
 CEILING_DB = 60.0  # above, there is no noise worth looking at
-MEASURED = 16  # sections that the gate's measure is asked about
+BUDGET_S = 60.0  # for asking the gate's measure, section by section; the proxy says about which first
 
 Batches = Iterable[NDArray[Any]]
 Loss = Callable[[onnx.ModelProto], float]
@@ -41,6 +43,13 @@ class Section:
     def head(self) -> str:
         """What it is called."""
         return self.nodes[0]
+
+    @property
+    def reason(self) -> str:
+        """Why it goes back to float."""
+        if math.isnan(self.loss):
+            return f"adds {self.noise_db:.1f} dB of noise"
+        return f"costs {self.loss:.4f} OKS alone, adds {self.noise_db:.1f} dB of noise"
 
 
 def sections_of(model: onnx.ModelProto, skip: Collection[str] = ()) -> list[tuple[str, ...]]:
@@ -67,13 +76,18 @@ def ranked(
     noise = added_noise(model, build(skip), parts, batches)
     order = sorted(range(len(parts)), key=lambda i: -noise[i])
     everything = {node.name for node in model.graph.node}
-    measured: list[Section] = []
-    for i in order[:MEASURED]:
-        others = everything - set(parts[i])
-        alone = loss(build(others)) if _has_weights(model, parts[i]) else math.nan
-        measured.append(Section(parts[i], noise[i], math.inf if math.isnan(alone) else alone))
+    weighted = {node.name for node in model.graph.node if node.op_type in WEIGHTED}
+    started = time.monotonic()
+    measured, rest = [], []
+    for i in order:
+        section = Section(parts[i], noise[i])
+        if time.monotonic() - started > BUDGET_S or not weighted.intersection(parts[i]):
+            rest.append(section)
+            continue
+        alone = loss(build(everything - set(parts[i])))
+        measured.append(replace(section, loss=math.inf if math.isnan(alone) else alone))
     measured.sort(key=lambda section: (-section.loss, -section.noise_db))
-    return measured + [Section(parts[i], noise[i]) for i in order[MEASURED:]]
+    return measured + rest
 
 
 def added_noise(
@@ -118,25 +132,3 @@ def ratios(
             decibels = 10 * np.log10(power[live] / np.maximum(noise[name][live], power[live] * 1e-6))
             found[name] = float(min(CEILING_DB, np.quantile(decibels, WORST_CHANNELS)))
     return found
-
-
-def dumper(model: onnx.ModelProto, names: Collection[str]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Return what runs a graph on an input and gives the values of inner tensors by name, without any fusing."""
-    import onnxruntime
-
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    made = {name for node in probe.graph.node for name in node.output}
-    shown = [name for name in names if name in made]
-    have = {value.name for value in probe.graph.output}
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown if name not in have)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda batch: dict(zip(shown, session.run(shown, {name: batch}), strict=True))
-
-
-def _has_weights(model: onnx.ModelProto, part: Collection[str]) -> bool:
-    return any(node.name in part and node.op_type in WEIGHTED for node in model.graph.node)

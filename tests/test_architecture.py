@@ -35,7 +35,19 @@ ALLOWED = {
     ("backends", "zoo"),  # engines are kept in its cache folder
 }
 HEAVY = {"torch", "torchvision"}
-LAZY = {"cv2", "onnxruntime", "tensorrt", "torch", "onnx", "rich", "typer", "pycocotools", "supervision", "tomli_w"}
+LAZY = {
+    "cv2",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "torch",
+    "onnx",
+    "rich",
+    "typer",
+    "pycocotools",
+    "supervision",
+    "tomli_w",
+}
 
 
 def modules():

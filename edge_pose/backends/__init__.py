@@ -14,7 +14,11 @@ __all__ = ["ENGINES", "Backend", "Device", "open_backend"]
 
 log = logging.getLogger("edge_pose")
 MAX_THREADS = 256  # beyond any board; a hundred thousand would only take the memory of the machine
-ENGINES = {"onnxruntime": "edge_pose.backends.onnxruntime", "tensorrt": "edge_pose.backends.tensorrt_files"}
+ENGINES = {
+    "onnxruntime": "edge_pose.backends.onnxruntime",
+    "openvino": "edge_pose.backends.openvino",
+    "tensorrt": "edge_pose.backends.tensorrt_files",
+}
 MADE_FOR = {".engine": "tensorrt"}  # every other file is ONNX Runtime's
 
 

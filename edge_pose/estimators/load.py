@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from edge_pose import zoo
-from edge_pose.backends import Device, open_backend
+from edge_pose.backends import Backend, Device, open_backend
 from edge_pose.backends.rebatch import open_batch
-from edge_pose.errors import SpecError
+from edge_pose.errors import MissingDependencyError, SpecError
 from edge_pose.estimators.base import Detector, Estimator, Network
 from edge_pose.estimators.movenet import MoveNet
 from edge_pose.estimators.onestage import Limits, OneStage, YoloDetector
 from edge_pose.estimators.topdown import PoseFromBoxes, TopDown
 from edge_pose.spec import ModelSpec
 
+log = logging.getLogger("edge_pose")
 METADATA_KEY = "edge_pose"
 # From 4 people on, rows of 4 beat one by one and larger batches on a CPU (benchmarks/people.py).
 MICRO_BATCH = 4
@@ -101,8 +103,7 @@ def open_network(
     path, known = zoo.resolve(model)
     given = spec if isinstance(spec, ModelSpec) or spec is None else ModelSpec.from_file(Path(spec))
     backend = open_backend(path, device=device, engine=engine, threads=threads)
-    own = backend.metadata.get(METADATA_KEY)
-    chosen = given or (ModelSpec.from_json(own) if own else known)
+    chosen = given or _own_spec(path, backend) or known
     if chosen is None:
         raise SpecError(
             f"{path} does not say what it is: it has no edge_pose metadata, and the zoo does not know it; "
@@ -114,4 +115,27 @@ def open_network(
         if opened is not None:
             backend.close()
             backend = open_backend(opened, device=device, engine=engine, threads=threads)
+            path = opened
+    if engine == "auto" and chosen.engine == "openvino" and (backend.engine, backend.device) == ("onnxruntime", "cpu"):
+        backend = _winner(backend, path, threads)
     return Network(chosen, backend, rows)
+
+
+def _winner(backend: Backend, path: Path, threads: int | None) -> Backend:
+    """Take the engine that was measured as the fastest at export, where it is installed; else keep the one there is."""
+    try:
+        faster = open_backend(path, device="cpu", engine="openvino", threads=threads)
+    except MissingDependencyError as err:
+        log.warning("%s was the fastest on openvino when it was exported; served by onnxruntime: %s", path.name, err)
+        return backend
+    backend.close()
+    return faster
+
+
+def _own_spec(path: Path, backend: Backend) -> ModelSpec | None:
+    """Return the specification that the file carries; of one that is wrong, say which file has it."""
+    text = backend.metadata.get(METADATA_KEY)
+    try:
+        return ModelSpec.from_json(text) if text else None
+    except SpecError as err:
+        raise SpecError(f"the specification in {path} is wrong: {err} (another one: spec=, --spec my.toml)") from err
