@@ -61,7 +61,7 @@ def trace(net: nn.Module, inputs: torch.Tensor, outputs: tuple[str, ...]) -> onn
             torch.onnx.export(
                 net,
                 (inputs,),
-                file,
+                file,  # type: ignore[arg-type]  # this exporter takes streams
                 dynamo=False,
                 opset_version=graphs.OPSET,
                 input_names=[INPUT],

@@ -72,7 +72,8 @@ def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool
     """
     if evidence is None:
         half = half_from_float(base.model, made_up(base.spec))
-        spec, notes = replace(base.spec, precision=half.precision), (UNSEEN,)
+        spec = replace(base.spec, precision=half.precision)
+        notes: tuple[str, ...] = (UNSEEN,)
     else:
         half = half_from_float(base.model, evidence.feeds(), evidence.moved if gate else None)
         found = evidence.measure(half.model)

@@ -24,7 +24,7 @@ def batch(spec: ModelSpec, rows: int, seed: int = 0) -> NDArray[Any]:
     shown = np.zeros((rows, *about.hw, 3), np.float32)
     for row, picture in enumerate(pictures(rows, about.hw, seed)):
         shown[row] = picture
-    values = (shown - np.float32(about.mean)) / np.float32(about.std)
+    values = (shown - np.array(about.mean, np.float32)) / np.array(about.std, np.float32)
     if about.layout == "NCHW":
         values = values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(values, about.dtype)
@@ -32,9 +32,10 @@ def batch(spec: ModelSpec, rows: int, seed: int = 0) -> NDArray[Any]:
 
 def _smooth(rng: np.random.Generator, hw: tuple[int, int]) -> Image:
     knots = rng.uniform(0, 255, (hw[0] // CELL + 2, hw[1] // CELL + 2, 3)).astype(np.float32)
+    values: NDArray[Any] = knots
     for axis, length in enumerate(hw):
         place = np.arange(length, dtype=np.float32) / CELL
         left = place.astype(np.intp)
         share = (place - left).reshape([-1 if i == axis else 1 for i in range(3)])
-        knots = knots.take(left, axis) * (1 - share) + knots.take(left + 1, axis) * share
-    return knots.astype(np.uint8)
+        values = values.take(left, axis) * (1 - share) + values.take(left + 1, axis) * share
+    return values.astype(np.uint8)

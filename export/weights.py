@@ -57,8 +57,8 @@ def find_weights(name: str, progress: zoo.Progress | None = None) -> Path:
         if local is not None:
             return local
         for kind in ("torch", "tflite", "onnx"):
-            if entry.downloads(kind):  # type: ignore[arg-type]  # one of zoo.Kind
-                return zoo.fetch_model(name, kind=kind, progress=progress)  # type: ignore[arg-type]
+            if entry.downloads(kind):
+                return zoo.fetch_model(name, kind=kind, progress=progress)
     raise ModelNotFoundError(f"{name} has no published weights that could be fetched: name your file with --weights")
 
 
