@@ -46,6 +46,13 @@ class SideBySide(nn.Module):
         # A tuple is invisible to torch: the layers above are registered once, under the names without a prefix.
         self._parts = (backbone, head)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Replace a layer where it is used, too: fusing and quantising put others in place of layers."""
+        super().__setattr__(name, value)
+        for part in self.__dict__.get("_parts", ()):
+            if name in part._modules:
+                setattr(part, name, value)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """(N, 3, H, W) float32 -> what the head makes of it; N may be 0."""
         backbone, head = self._parts

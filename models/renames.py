@@ -107,4 +107,7 @@ def share(a: set[tuple[str, Shape]], b: set[tuple[str, Shape]]) -> float:
 def looks_like(given: Mapping[str, Shape]) -> str:
     """Say which network has most of these weights: words to append to a message, "" where none comes near."""
     best = look_alikes(given)[:1]
-    return "".join(f"; these weights look like {network} ({fit:.0%} of the names agree)" for network, fit in best)
+    # Two of 1754 missing are no 100 %.
+    return "".join(
+        f"; these weights look like {network} ({int(fit * 100)}% of the names agree)" for network, fit in best
+    )

@@ -51,6 +51,10 @@ class Bounded:
         self.left -= len(data)
         return data
 
+    def tell(self) -> int:
+        """Return where in the file the next byte is."""
+        return self.stream.tell()
+
     def readline(self) -> bytes:
         """Read a line."""
         data = self.stream.readline(self.left)

@@ -59,3 +59,13 @@ def test_side_by_side_owns_its_layers_once_and_moves_as_one():
     with torch.inference_mode():
         assert twin(x.double()).dtype == torch.float64
         assert net(x).dtype == torch.float32  # the copy has its own layers
+
+
+def test_a_layer_put_in_place_of_another_is_used():
+    net, x = build_hrnet(8, init=True), torch.ones(1, 3, 32, 32)
+    with torch.inference_mode():
+        before = net(x)
+        net.conv1 = nn.Conv2d(3, 64, 3, 2, 1)
+        assert not torch.equal(net(x), before)
+        net.final_layer = nn.Identity()
+        assert net(x).shape[1] == 8

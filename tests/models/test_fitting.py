@@ -191,3 +191,9 @@ def test_yolov5n_of_the_original_pickle_and_of_onnx_gives_the_reference_outputs(
     # Boxes in pixels of the input, up to 640: both sides are off by that much from 64-bit arithmetic.
     np.testing.assert_allclose(got[..., :4], wanted[..., :4], atol=5e-3)
     np.testing.assert_allclose(got[..., 4:], wanted[..., 4:], atol=1e-4)
+
+
+def test_a_network_that_lacks_two_of_many_weights_does_not_agree_wholly():
+    state = {name: value for name, value in build("hrnet-w32").state_dict().items() if "final_layer" not in name}
+    with pytest.raises(CheckpointError, match=r"2 missing \(final_layer.*look like hrnet-w32 \(99% of the names"):
+        load_into(build("hrnet-w32", init=True), checkpoint({f"backbone.{k}": v for k, v in state.items()}))
