@@ -10,7 +10,7 @@ from edge_pose.errors import MissingDependencyError
 
 
 def opencv() -> Any:
-    """Return the cv2 module. Raises MissingDependencyError where it is not installed."""
+    """Return the cv2 module. Raises MissingDependencyError where it is not installed, or broken."""
     # FFmpeg's name for "quiet". OpenCV reads it when the first video is opened; a user's own setting wins.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
@@ -19,6 +19,11 @@ def opencv() -> Any:
         if err.name != "cv2":
             raise
         raise MissingDependencyError("cv2 is not installed; run: pip install opencv-python") from err
+    except (ImportError, OSError) as err:  # as a rule libGL.so.1, on machines without a screen
+        raise MissingDependencyError(
+            f"cv2 is installed, but cannot be loaded ({err}); without a screen, run: pip uninstall -y opencv-python && "
+            "pip install opencv-python-headless"
+        ) from err
     return cv2
 
 

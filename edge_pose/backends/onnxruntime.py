@@ -14,6 +14,7 @@ from edge_pose.backends.base import Device, TensorInfo
 from edge_pose.errors import BackendError, DeviceError, MissingDependencyError
 
 CUDA = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+WEIGHTS = (".pt", ".pth", ".safetensors", ".tflite")
 DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int32)": "int32"}
 
 
@@ -78,6 +79,10 @@ def _import() -> Any:
         if err.name != "onnxruntime":
             raise
         raise MissingDependencyError("onnxruntime is not installed; run: pip install onnxruntime") from err
+    except (ImportError, OSError) as err:  # a library of CUDA that is not there, a build for another Python or numpy
+        raise MissingDependencyError(
+            f"onnxruntime is installed, but cannot be loaded ({err}): run: pip install --force-reinstall onnxruntime"
+        ) from err
     return onnxruntime
 
 
@@ -102,6 +107,8 @@ def _load_error(path: Path, err: Exception) -> BackendError:
     if size == 0:
         return BackendError(f"{path} is empty (0 bytes): copy or download it again")
     if "ShapeInference" not in str(err) and any(word in str(err) for word in ("Protobuf", "protobuf", "ModelProto")):
+        if path.suffix.lower() in WEIGHTS:
+            return BackendError(f"{path} holds weights, not a network to run: make that with `edge-pose export`")
         return BackendError(f"{path} is no ONNX file, or a damaged one ({size} bytes): copy or download it again")
     return BackendError(f"ONNX Runtime refuses {path}: {_line(err)}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 import threading
@@ -19,24 +21,53 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    from edge_pose.cli.app import app
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
+    _open_streams()
     try:
+        from edge_pose.cli.app import app  # in here, because Ctrl-C may come while it loads
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)
         code = app(args=words, prog_name="edge-pose", standalone_mode=False)
-    except EdgePoseError as err:
-        if debug:
-            raise
-        return _fail(str(err))
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone: `edge-pose models list | head`
         sys.stderr.close()
         return 1
     except Exception as err:
-        return _unexpected(err, debug)
+        if stop := _stopped(err):
+            code = stop
+        elif isinstance(err, EdgePoseError) and not debug:
+            return _fail(str(err))
+        else:
+            return _unexpected(err, debug)
+    if code == INTERRUPTED:  # also typer's way to say so
+        return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _open_streams() -> None:
+    """Make streams that take whatever is written, also names that are not UTF-8.
+
+    What the parent closed (`>&-`) leads to nowhere, lest the next file that is opened gets the number of a stream.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115, PTH123 - for as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _stopped(err: BaseException | None) -> int:
+    """Return the exit code if an error came of Ctrl-C or SIGTERM: compiled modules turn these into an ImportError."""
+    seen: list[BaseException] = []
+    while err is not None and err not in seen:  # an error raised again from itself is its own cause
+        if isinstance(err, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(err, SystemExit) and isinstance(err.code, int):
+            return err.code
+        seen.append(err)
+        err = err.__cause__ or err.__context__
+    return 0
 
 
 def _unexpected(err: Exception, debug: bool) -> int:
@@ -55,6 +86,11 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+def one_line(text: str) -> str:
+    """Return a message as one line that cannot steer a terminal: names of files may hold anything."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+
+
 def _fail(message: str, code: int = 1) -> int:
-    sys.stderr.write(f"edge-pose: {message}\n")
+    sys.stderr.write(f"edge-pose: {one_line(message)}\n")
     return code

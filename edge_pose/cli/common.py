@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edge_pose.cli import one_line
 from edge_pose.errors import OutputError
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where it cannot be had.")]
@@ -22,30 +23,45 @@ Spec = Annotated[Path | None, typer.Option(help="Specification (TOML) of an ONNX
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")]
 
 
-def say(text: str = "") -> None:
-    """Write a line for people."""
-    sys.stdout.write(text + "\n")
+def say(text: str = "", *, aside: bool = False) -> None:
+    """Write a line for people; aside: to stderr, because stdout is for something else."""
+    (sys.stderr if aside else sys.stdout).write(text + "\n")
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Whether what is written to the path ends up in our stdout: /dev/stdout, or the file that it was led into."""
+    try:
+        return path is not None and os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:  # there is no such file, or no stdout
+        return False
 
 
 def show_warnings() -> None:
     """Let the library's warnings reach the terminal, one line each."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("edge-pose: %(message)s"))
+    handler.setFormatter(_OneLine("edge-pose: %(message)s"))
     logger = logging.getLogger("edge_pose")
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING)
     logger.propagate = False
 
 
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a document whole or not at all. Raises OutputError."""
-    part = path.with_name(f".{path.name}.part")
+    from edge_pose.sinks.files import Records
+
+    records = Records(path, whole=True)  # which never puts a file in the place of a device
     try:
-        part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105 - the atomic one
-    except OSError as err:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {err.strerror or err}") from err
+        records.append(json.dumps(document, indent=2).encode() + b"\n")
+    except OutputError:
+        records.discard()
+        raise
+    records.commit()
 
 
 def check_writable(path: Path | None) -> None:
@@ -55,7 +71,9 @@ def check_writable(path: Path | None) -> None:
     folder = path.parent
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
-    if not folder.is_dir():
+    if path.exists() and not path.is_file():  # a device or a pipe
+        folder = path
+    elif not folder.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write into {folder}")
@@ -65,7 +83,7 @@ class Bar:
     """Progress: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, what: str, total: int | None) -> None:
-        self.what, self.total, self.done = what, total, 0
+        self.what, self.total, self.done = one_line(what), total, 0
 
     def advance(self) -> None:
         """Count one more."""
@@ -81,7 +99,7 @@ def progress(what: str, total: int | None) -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         yield _Rich(what, total, shown)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edge_pose.cli.common import Device, Engine, Spec, Threads, progress, say, show_warnings
+from edge_pose.cli import one_line
+from edge_pose.cli.common import Device, Engine, Spec, Threads, is_stdout, progress, say, show_warnings
 
 if TYPE_CHECKING:
     from edge_pose.pipeline import Summary
@@ -70,20 +71,21 @@ def run(
                 summary.add(result)
                 bar.advance()
         except KeyboardInterrupt:
-            say(f"interrupted after {_count(summary.frames, 'frame')}; what was written is complete up to there")
+            done = f"interrupted after {_count(summary.frames, 'frame')}; what was written is complete up to there"
+            say(done, aside=is_stdout(json))
             raise
         problems = len(frames.problems)
-    report(summary, problems, [path for path in (json, video) if path is not None])
+    report(summary, problems, [path for path in (json, video) if path is not None], aside=is_stdout(json))
 
 
-def report(summary: Summary, problems: int, written: list[Path]) -> None:
-    """Say what was done, in one or two lines."""
+def report(summary: Summary, problems: int, written: list[Path], *, aside: bool = False) -> None:
+    """Say what was done, in one or two lines; aside: on stderr."""
     times = sorted(summary.total_ms)
     middle = f", {times[len(times) // 2]:.1f} ms a frame (median)" if times else ""
     trouble = f", {problems} problem{'s' if problems != 1 else ''} (see above)" if problems else ""
-    say(f"{_count(summary.frames, 'frame')}, {_count(summary.people, 'pose')}{middle}{trouble}")
+    say(f"{_count(summary.frames, 'frame')}, {_count(summary.people, 'pose')}{middle}{trouble}", aside=aside)
     if written:
-        say(f"written: {', '.join(map(str, written))}")
+        say(one_line(f"written: {', '.join(map(str, written))}"), aside=aside)
 
 
 def _count(number: int, what: str) -> str:

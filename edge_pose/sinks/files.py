@@ -30,7 +30,8 @@ def prepare_file(path: Path, *, whole: bool = False) -> Path:
     whole: it is to be replaced by a finished one, so it is the folder that must be writeable.
     """
     try:
-        path = path.resolve()
+        if path.is_file() or not path.exists():  # links of /proc to pipes (`--json /dev/stdout | jq`) lead nowhere
+            path = path.resolve()
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; give the name of a file")
         if not path.exists() or (whole and path.is_file()):
@@ -39,8 +40,10 @@ def prepare_file(path: Path, *, whole: bool = False) -> Path:
             path.open("ab").close()  # does not truncate
         elif not os.access(path, os.W_OK):  # a device or pipe: opening it could wait for a reader
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OutputError:
+        raise
     except (OSError, RuntimeError) as err:  # RuntimeError: links in a circle, before Python 3.13
-        raise err if isinstance(err, OutputError) else failed(path, err) from err
+        raise failed(path, err) from err
     return path
 
 

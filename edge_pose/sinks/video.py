@@ -59,10 +59,11 @@ class VideoSink(Sink):
         if self._writer is None:
             raise OutputError(f"cannot write {self._path}: it is closed")
         try:
-            if shutil.disk_usage(self._part.parent).free < RESERVE:
-                raise OutputError(f"cannot write {self._path}: the disk is full")
+            free = shutil.disk_usage(self._part.parent).free
         except OSError as err:
             raise failed(self._path, err) from err
+        if free < RESERVE:
+            raise OutputError(f"cannot write {self._path}: the disk is full")
         if frame.image.shape == self._canvas.shape:
             drawn = draw(frame.image, poses, threshold=self._threshold, out=self._canvas)
         else:
