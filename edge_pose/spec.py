@@ -220,7 +220,10 @@ class ModelSpec:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as err:
             raise SpecError(f"cannot read the specification {path}: {err}") from err
-        return cls.from_json(text) if path.suffix == ".json" else cls.from_toml(text)
+        try:
+            return cls.from_json(text) if path.suffix == ".json" else cls.from_toml(text)
+        except SpecError as err:
+            raise SpecError(f"{path}: {err}") from err
 
 
 def _plain(value: Any) -> Any:

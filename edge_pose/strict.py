@@ -30,7 +30,8 @@ def toml_values(text: str) -> dict[str, Any]:
 def nearest(name: str, known: Iterable[object]) -> str:
     """Say which known name was probably meant, and which there are."""
     names = [str(k) for k in known]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    by_case = {known.casefold(): known for known in names}
+    close = [by_case[found] for found in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)]
     return f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(sorted(names))}"
 
 

@@ -129,7 +129,8 @@ def resolve(
         return Path(given), _spec_by_sum(Path(given))
     if _is_path(given):
         close = difflib.get_close_matches(Path(given).stem, _tables(), n=1)
-        raise ModelNotFoundError(f"no file {given}" + (f"; the zoo has a model {close[0]!r}" if close else ""))
+        what = "no ordinary file:" if os.path.exists(given) else "no file"  # noqa: PTH110 - any string
+        raise ModelNotFoundError(f"{what} {given}" + (f"; the zoo has a model {close[0]!r}" if close else ""))
     entry, path = get(given), _local(given)
     if entry is None:
         if path is None:

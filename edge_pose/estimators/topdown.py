@@ -26,6 +26,9 @@ class PoseFromBoxes:
         """Return the poses of the people in these boxes; `Boxes.whole(image)` says "one person fills the picture"."""
         if not isinstance(boxes, Boxes):
             raise ShapeError(f"boxes must be edge_pose.Boxes, got {type(boxes).__name__} (Boxes.whole(image) is one)")
+        if not np.isfinite(boxes.xyxy).all():
+            bad = int(np.flatnonzero(~np.isfinite(boxes.xyxy).all(axis=1))[0])
+            raise ShapeError(f"boxes must be finite, box {bad} is {boxes.xyxy[bad].tolist()}: leave it out")
         image = check_image(image)
         network, n, k = self.network, len(boxes), len(self.skeleton)
         network.timings.last_ms.clear()

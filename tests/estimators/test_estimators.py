@@ -93,6 +93,14 @@ def test_boxes_are_required(tmp_path):
     assert len(pose(FRAME, ep.Boxes.empty())) == 0
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_boxes_must_be_finite(tmp_path, bad):
+    pose = load_for_boxes(tiny.constant_network(tmp_path / "h.onnx", tiny.HEATMAP, tiny.heatmap_answer(6, 8)))
+    boxes = ep.Boxes(np.array([[1, 2, 30, 40], [1, bad, 30, 40]], np.float32), np.ones(2, np.float32))
+    with pytest.raises(ShapeError, match=r"boxes must be finite, box 1 is \[1\.0, -?(nan|inf), 30\.0, 40\.0\]"):
+        pose(FRAME, boxes)
+
+
 @pytest.mark.parametrize("batch", [1, "N", 3])
 def test_many_people_give_what_each_gives_alone(asset, tmp_path, batch):
     """Whatever rows the file takes: one, any number, or a fixed three."""
@@ -176,6 +184,28 @@ def test_files_that_are_no_models(tmp_path):
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(BackendError, match="no ONNX file"):
         ep.load(tmp_path / "text.onnx")
+    with pytest.raises(ModelNotFoundError, match="did you mean 'yolov8n-pose'"):
+        ep.load("YOLOv8n-Pose")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ModelNotFoundError, match=r"no ordinary file: .*folder\.onnx"):
+        ep.load(tmp_path / "folder.onnx")
+    (tmp_path / "weights.pt").write_bytes(b"PK\x03\x04")
+    with pytest.raises(BackendError, match=r"weights\.pt holds weights, .*edge-pose export"):
+        ep.load(tmp_path / "weights.pt")
+
+
+def test_a_wrong_specification_says_where_it_is(tmp_path, yolo):
+    import onnx
+
+    model = onnx.load(yolo)
+    model.metadata_props[0].value = '{"nmae": "x"}'
+    onnx.save(model, tmp_path / "wrong.onnx")
+    with pytest.raises(SpecError, match=r"in .*wrong\.onnx is wrong: unknown field nmae: did you mean 'name'\?"):
+        ep.load(tmp_path / "wrong.onnx")
+    assert len(ep.load(tmp_path / "wrong.onnx", spec=tiny.YOLO)(FRAME)) == 2
+    (tmp_path / "my.toml").write_text("nmae = 1")
+    with pytest.raises(SpecError, match=r"my\.toml: unknown field nmae"):
+        ep.load(yolo, spec=tmp_path / "my.toml")
 
 
 def test_truncated_model(tmp_path, yolo):
