@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_pose import download
 from edge_pose.backends.base import TensorInfo
-from edge_pose.errors import SourceError
+from edge_pose.errors import BackendError, SourceError
 from edge_pose.estimators.base import Network
 from edge_pose.export.footage import Footage, Take, find_footage, read_take, spread
 from edge_pose.frames import Image
@@ -133,15 +134,18 @@ def _cut(
 class _Unopened:
     """Stands for the engine where only the preprocessing of an estimator is wanted."""
 
-    engine, device, outputs, metadata = "none", "cpu", (), {}  # type: ignore[var-annotated]
+    engine, device = "none", "cpu"
+    outputs: tuple[TensorInfo, ...] = ()
+    metadata: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, spec: ModelSpec) -> None:
         hw = spec.input.hw
         shape = (None, 3, *hw) if spec.input.layout == "NCHW" else (None, *hw, 3)
-        self.inputs = (TensorInfo("image", shape, spec.input.dtype),)
+        self.inputs: tuple[TensorInfo, ...] = (TensorInfo("image", shape, spec.input.dtype),)
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
-        raise NotImplementedError
+        """There is nothing to run."""
+        raise BackendError("no network is opened where only its preprocessing is wanted")
 
     def close(self) -> None:
         """Nothing is held."""

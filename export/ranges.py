@@ -35,7 +35,11 @@ class Ranges:
     @property
     def limits(self) -> Mapping[str, tuple[float, float]]:
         """(lowest, highest) by tensor."""
-        return {name: tuple(float(np.ravel(v)[0]) for v in self.data[name].range_value) for name in self.data.keys()}  # noqa: SIM118
+        found = {}
+        for name in self.data.keys():  # noqa: SIM118 - it is no mapping
+            low, high = self.data[name].range_value
+            found[name] = (float(np.ravel(low)[0]), float(np.ravel(high)[0]))
+        return found
 
 
 def calibrate(model: onnx.ModelProto, batches: Batches, method: Method = "minmax") -> Ranges:
@@ -109,7 +113,9 @@ def _check_rows(rows: int) -> None:
 def _share(value: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Return up to SAMPLES values, evenly spaced from a drawn start."""
     step = -(-value.size // SAMPLES)
-    return value.reshape(-1)[int(rng.integers(step)) :: step].copy()
+    flat: NDArray[Any] = value.reshape(-1)
+    drawn: NDArray[Any] = flat[int(rng.integers(step)) :: step]
+    return drawn.copy()
 
 
 def float_tensors(model: onnx.ModelProto) -> list[str]:

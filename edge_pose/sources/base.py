@@ -6,11 +6,15 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
+from typing import TypeVar
 
 from edge_pose.errors import SourceError
 from edge_pose.frames import Frame
 
 log = logging.getLogger("edge_pose.sources")
+
+
+S = TypeVar("S", bound="Source")
 
 
 class Source(ABC, Iterator[Frame]):
@@ -63,7 +67,7 @@ class Source(ABC, Iterator[Frame]):
         self.problems.append(problem)
         log.warning("%s", problem)
 
-    def __enter__(self) -> Source:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(
