@@ -113,9 +113,8 @@ def _check_rows(rows: int) -> None:
 def _share(value: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Return up to SAMPLES values, evenly spaced from a drawn start."""
     step = -(-value.size // SAMPLES)
-    flat: NDArray[Any] = value.reshape(-1)
-    drawn: NDArray[Any] = flat[int(rng.integers(step)) :: step]
-    return drawn.copy()
+    drawn: NDArray[Any] = value.reshape(-1)[int(rng.integers(step)) :: step].copy()
+    return drawn
 
 
 def float_tensors(model: onnx.ModelProto) -> list[str]:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+# OpenCV reads it when the first video of the process is opened, by whichever test that is.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 HERE = Path(__file__).parent
 SHARED = HERE.parent.parent / "shared"
 
