@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, get_args
 
 from edge_pose.errors import SpecError
 from edge_pose.skeleton import COCO17, SKELETONS, Skeleton
@@ -64,6 +64,10 @@ class HeatmapDecode:
     offsets: bool = False
     family: Literal["heatmap"] = "heatmap"
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.blur <= 127 or self.blur % 2 == 0:
+            raise SpecError(f"decode.blur must be odd and 1 to 127, got {self.blur}")
+
 
 @dataclass(frozen=True, slots=True)
 class SimccDecode:
@@ -73,6 +77,10 @@ class SimccDecode:
     score: Literal["min", "mean", "max"] = "min"
     softmax: bool = False
     family: Literal["simcc"] = "simcc"
+
+    def __post_init__(self) -> None:
+        if self.split_ratio <= 0:
+            raise SpecError(f"decode.split_ratio must be positive, got {self.split_ratio}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,9 @@ class MovenetDecode:
     confidence: float = 0.2
     family: Literal["movenet"] = "movenet"
 
+    def __post_init__(self) -> None:
+        _fraction("decode.confidence", self.confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class YoloDecode:
@@ -115,6 +126,19 @@ class YoloDecode:
     iou: float = 0.7
     family: Literal["yolo"] = "yolo"
 
+    def __post_init__(self) -> None:
+        _fraction("decode.confidence", self.confidence)
+        _fraction("decode.iou", self.iou)
+        if not 0 <= self.person_class < self.classes:
+            raise SpecError(
+                f"decode.person_class must be one of {self.classes} classes from 0, got {self.person_class}"
+            )
+
+
+def _fraction(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise SpecError(f"{name} must be between 0 and 1, got {value}")
+
 
 Decode = Union[HeatmapDecode, SimccDecode, RegressionDecode, MovenetDecode, YoloDecode]  # noqa: UP007 - read at run time
 DECODES: dict[str, type[Any]] = {
@@ -130,6 +154,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "pose-from-box": ("heatmap", "simcc", "regression", "movenet"),
     "single-pose": ("movenet",),
     "detection": ("yolo",),
+}
+# Which ways into the input there are: whoever looks at a box crops, MoveNet's own crops are squares.
+TRANSFORMS: dict[str, tuple[str, ...]] = {
+    "pose": get_args(Transform),
+    "pose-from-box": ("classic", "udp", "square-pad"),
+    "single-pose": ("square-pad",),
+    "detection": get_args(Transform),
 }
 
 
@@ -170,6 +201,9 @@ class ModelSpec:
         if self.decode.family not in FAMILIES[self.task]:
             wanted = " or ".join(FAMILIES[self.task])
             raise SpecError(f"decode.family must be {wanted} for task {self.task!r}, got {self.decode.family!r}")
+        if self.transform not in TRANSFORMS[self.task]:
+            wanted = " or ".join(TRANSFORMS[self.task])
+            raise SpecError(f"transform must be {wanted} for task {self.task!r}, got {self.transform!r}")
         low, opt, high = self.batch
         if not 1 <= low <= opt <= high:
             raise SpecError(f"batch must be 1 <= min <= opt <= max, got {self.batch}")

@@ -30,6 +30,7 @@ DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENS
 # Import names whose distribution is called otherwise, and those that no extra can promise.
 DISTRIBUTION = {"cv2": "opencv-python", "tomli_w": "tomli-w"}
 OF_THE_USER = {"supervision", "tensorrt", "tensorrt_rtx"}
+STANDARD = sys.stdlib_module_names | {"tomllib", "edge_pose"}  # the former is new in Python 3.11
 
 
 def tracked() -> set[str]:
@@ -161,7 +162,7 @@ def test_every_import_is_a_declared_dependency(wheel):
                 modules = [alias.name for alias in node.names]
             else:
                 modules = [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
-            tops = {m.partition(".")[0] for m in modules} - sys.stdlib_module_names - OF_THE_USER - {"edge_pose"}
+            tops = {m.partition(".")[0] for m in modules} - STANDARD - OF_THE_USER
             assert {DISTRIBUTION.get(top, top) for top in tops} <= declared, name
 
 

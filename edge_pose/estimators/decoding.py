@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from edge_pose.decode.heatmap import Grid, decode_heatmap, decode_udp_offset
 from edge_pose.decode.movenet import decode_movenet, decode_movenet_heads
 from edge_pose.decode.regression import decode_regression
 from edge_pose.decode.simcc import decode_simcc
-from edge_pose.errors import SpecError
+from edge_pose.errors import ShapeError, SpecError
 from edge_pose.geometry import Affine
 from edge_pose.spec import HeatmapDecode, ModelSpec, MovenetDecode, RegressionDecode, SimccDecode
 
@@ -22,15 +24,31 @@ Arrays = list[NDArray[Any]]
 def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
     """Return joints (N, K, 2) float32 in frame pixels and scores (N, K) in [0, 1], one row a crop.
 
-    outputs: of the network, in the order that the family documents. Raises SpecError when they are not that many,
-    ShapeError when one has a shape that the family does not have.
+    outputs: of the network, in the order that the family documents. Raises SpecError when they are not that many, or
+    one has a shape that the family does not have.
     """
-    how, home, hw = spec.decode, affine.frame_from_input, spec.input.hw
     wanted = _output_count(spec)
     if len(outputs) < wanted:
         raise SpecError(
-            f"{spec.name}: decode family {how.family!r} needs {wanted} outputs, the file has {len(outputs)}"
+            f"{spec.name}: decode family {spec.decode.family!r} needs {wanted} outputs, the file has {len(outputs)}"
         )
+    with fitting(spec):
+        xy, scores = _decode(spec, outputs, affine)
+    _check_joints(spec, xy)
+    return xy, scores.clip(0.0, 1.0, out=scores)
+
+
+@contextmanager
+def fitting(spec: ModelSpec) -> Iterator[None]:
+    """Say of outputs that the decoder refuses whose they are: that they are odd is the specification's mistake."""
+    try:
+        yield
+    except ShapeError as err:
+        raise SpecError(f"{spec.name}: the file's output is not what the specification says: {err}") from err
+
+
+def _decode(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
+    how, home, hw = spec.decode, affine.frame_from_input, spec.input.hw
     if isinstance(how, HeatmapDecode):
         if how.offsets:
             xy, scores = decode_udp_offset(outputs[0], home, input_hw=hw, blur=how.blur)
@@ -52,8 +70,7 @@ def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
             xy, scores = decode_movenet(outputs[0], home, input_hw=hw)
     else:
         raise SpecError(f"{spec.name}: decode family {how.family!r} is not for crops")
-    _check_joints(spec, xy)
-    return xy, scores.clip(0.0, 1.0, out=scores)
+    return xy, scores
 
 
 def _output_count(spec: ModelSpec) -> int:

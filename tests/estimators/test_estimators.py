@@ -233,8 +233,11 @@ def test_a_file_that_says_nothing_of_itself(tmp_path):
 
 def test_a_head_of_another_size(tmp_path):
     path = tiny.constant_network(tmp_path / "odd.onnx", tiny.YOLO, np.zeros((1, 57, 16), np.float32))
-    with pytest.raises(ep.EdgePoseError):
+    with pytest.raises(SpecError, match="the file's output is not what the specification says: pred must have 56 ch"):
         ep.load(path)(FRAME)
+    path = tiny.constant_network(tmp_path / "deep.onnx", tiny.HEATMAP, np.zeros((1, 17, 16), np.float32))
+    with pytest.raises(SpecError, match="the file's output is not what the specification says"):
+        load_for_boxes(path)(FRAME, ep.Boxes.whole(FRAME))
     path = tiny.constant_network(tmp_path / "maps.onnx", tiny.HEATMAP, np.zeros((1, 18, 16, 12), np.float32))
     with pytest.raises(SpecError, match="gives 18 joints"):
         load_for_boxes(path)(FRAME, ep.Boxes.whole(FRAME))
