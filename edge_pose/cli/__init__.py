@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminate)
         code = app(args=words, prog_name="edge-pose", standalone_mode=False)
+        _flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone: `edge-pose models list | head`
@@ -43,6 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     if code == INTERRUPTED:  # also typer's way to say so
         return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _flush() -> None:
+    """Write out what is buffered while its failure can still be told; at exit Python would only say 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it would fail again at exit
+        raise
 
 
 def _open_streams() -> None:
