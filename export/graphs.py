@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,35 @@ def take_bytes(model: onnx.ModelProto) -> None:
     value.type.tensor_type.elem_type = onnx.TensorProto.UINT8
     cast = onnx.helper.make_node("Cast", [value.name], [inside], name=f"{inside}/Cast", to=onnx.TensorProto.FLOAT)
     graph.node.insert(0, cast)
+
+
+def sort_nodes(model: onnx.ModelProto) -> None:
+    """Put the nodes in running order, as ONNX wants them; those that may run stay in the order that they have.
+
+    Raises ExportError for a graph that runs in a circle.
+    """
+    graph = model.graph
+    made_by = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    waits = [{made_by[name] for name in node.input if name in made_by} for node in graph.node]
+    users: dict[int, list[int]] = {}
+    for i, sources in enumerate(waits):
+        for source in sources:
+            users.setdefault(source, []).append(i)
+    ready = [i for i, sources in enumerate(waits) if not sources]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        order.append(heapq.heappop(ready))
+        for user in users.get(order[-1], ()):
+            waits[user].discard(order[-1])
+            if not waits[user]:
+                heapq.heappush(ready, user)
+    if len(order) < len(graph.node):
+        raise ExportError(f"the graph {graph.name} runs in a circle")
+    nodes = [graph.node[i] for i in order]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def set_shapes(values: Any, shapes: Shapes) -> None:

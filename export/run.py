@@ -15,6 +15,7 @@ from edge_pose.export import graphs
 from edge_pose.export.evidence import Evidence, evidence_from
 from edge_pose.export.latency import latencies
 from edge_pose.export.product import Product, halved, save_checked
+from edge_pose.export.quantise import Calibrator, Settings, Times, cpu_int8, tensorrt_int8
 from edge_pose.export.report import Report
 from edge_pose.export.source import Wanted, float_graph
 
@@ -28,10 +29,11 @@ class Job:
     """What is to be made.
 
     output: a folder; it is created where it is missing. calib: folder of pictures and videos that show what the model
-    will see. annotations: COCO keypoints of the pictures in calib, for AP. detector: finds people there, for networks
-    that look at one at a time. gate: whether the accuracy gate decides; without it, that is recorded. strict: warnings
-    about the calibration pictures are refusals. max_drop: AP points that the precision may cost. engine: choices of
-    export.tensorrt.BuildOptions, by name. measure: whether latencies go into the report.
+    will see; calibrator: how int8 finds its ranges in them. annotations: COCO keypoints of the pictures in calib, for
+    AP. detector: finds people there, for networks that look at one at a time. gate: whether the accuracy gate decides;
+    without it, that is recorded. strict: warnings about the calibration pictures are refusals. max_drop: AP points that
+    the precision may cost. engine: choices of export.tensorrt.BuildOptions, by name. measure: whether latencies go into
+    the report.
     """
 
     wanted: Wanted
@@ -45,6 +47,7 @@ class Job:
     gate: bool = True
     strict: bool = False
     measure: bool = True
+    calibrator: Calibrator = "auto"
     engine: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -61,17 +64,15 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
     base = job.output / f"{source.spec.name}.onnx"
     save_checked(source.model, base)
     product = Product(base, source.model, source.spec, notes=source.notes)
-    if job.precision == "fp16":
-        tell(f"{source.spec.name}: float16")
-        with evidence_of(job, product) as evidence:
-            target = job.output / f"{source.spec.name}-fp16.onnx"
-            product = halved(product, target, evidence, gate=job.gate, max_drop=job.max_drop)
+    times: Times = {}
+    if job.precision != "fp32":
+        tell(f"{source.spec.name}: {job.precision}")
+        product, times = reduced(product, job, tell)
     files = {"float model": str(base)} | ({} if product.path == base else {"model": str(product.path)})
     if job.target != "cpu":
         tell(f"{product.path.name}: {job.target} engine")
         files["engine"] = str(engine_of(product.path, job.target, job.engine))
-    times = {}
-    if job.measure:
+    if job.measure and not times:
         tell(f"{product.path.name}: latency")
         models = {"float32": base} | ({} if product.path == base else {product.spec.precision["default"]: product.path})
         times = latencies(models, source.spec)
@@ -97,8 +98,10 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
 
 def check_job(job: Job) -> None:
     """Refuse before the work what could only fail after it. Raises ExportError, MissingDependencyError."""
-    if job.precision == "int8":
-        raise ExportError("--precision int8 is not in this release: use fp16, or fp32")
+    if job.precision == "int8" and job.calib is None:
+        raise ExportError(
+            "--precision int8 needs --calib: a folder of pictures or videos that show what the model will see"
+        )
     if job.calib is not None and not job.calib.exists():
         raise ExportError(f"--calib {job.calib}: there is no such file or folder")
     if job.target == "cpu":
@@ -110,6 +113,19 @@ def check_job(job: Job) -> None:
 
     BuildOptions(**job.engine)
     import_library(job.target)
+
+
+def reduced(base: Product, job: Job, tell: Tell) -> tuple[Product, Times]:
+    """Make the product of the precision that is asked for, beside the float one; latencies where they were measured."""
+    path = job.output / f"{base.spec.name}-{job.precision}.onnx"
+    with evidence_of(job, base) as evidence:
+        if job.precision == "fp16":
+            return halved(base, path, evidence, gate=job.gate, max_drop=job.max_drop), {}
+        assert evidence is not None  # check_job
+        settings = Settings(job.calibrator, job.max_drop, job.gate, job.strict)
+        if job.target == "cpu":
+            return cpu_int8(base, path, evidence, settings, tell)
+        return tensorrt_int8(base, path, evidence, settings, tell), {}
 
 
 @contextmanager

@@ -26,11 +26,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """An INT8 graph. reverted: first node of a section -> why it stays float; agreement: None where none was asked."""
+    """An INT8 graph and what the gate measured. reverted: first node of a section -> why it stays float."""
 
     model: onnx.ModelProto
     kind: Kind
-    agreement: Agreement | None
+    agreement: Agreement
     reverted: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,27 +61,32 @@ class Trial:
         path.write_bytes(model.SerializeToString())
         return gate.measure(path, engine)
 
-    def within(self, kind: Kind, *, gated: bool = True) -> Quantised:
-        """Return the INT8 graph of a kind that loses at most max_drop; the fewest sections go back that do.
+    def first(self, kind: Kind) -> Quantised:
+        """Return the graph in which only decoding stays float, measured on the engine it is for.
 
-        It is measured on the engine it is for, TensorRT's on ONNX Runtime. Without the gate nothing goes back.
-        Raises ExportError saying by how much it cannot hold, and where nobody is there to compare.
+        Raises ExportError where nobody is there to compare.
         """
-        engine = "openvino" if kind == "openvino" else "onnxruntime"
         model = self.build(kind, ())
-        found = self.measure(model, self.gate, engine)
-        self.tell(f"int8 for {kind}: {found}")
-        if not gated or found.holds(self.max_drop):
-            return Quantised(model, kind, found)
+        found = self.measure(model, self.gate, engine_of(kind))
+        self.tell(f"int8 for {kind}, {self.ranges.method}: {found}")
         if math.isnan(found.drop):
             raise ExportError(
                 f"the float model sees nobody in the {len(self.gate.frames)} held-out frames, so nothing can be "
-                "compared: calibrate with pictures that show people, or turn the accuracy gate off with --no-gate"
+                "compared: calibrate with pictures that show people"
             )
-        sections = self.rank(kind, engine)
-        return self.revert(kind, engine, sections, found)
+        return Quantised(model, kind, found)
 
-    def rank(self, kind: Kind, engine: str) -> list[Section]:
+    def within(self, kind: Kind, first: Quantised | None = None) -> Quantised:
+        """Return the int8 graph of a kind that loses at most max_drop; the fewest sections go back that do.
+
+        first: what `first` gave, if that was asked already. Raises ExportError saying by how much it cannot hold.
+        """
+        first = first or self.first(kind)
+        if first.agreement.holds(self.max_drop):
+            return first
+        return self.revert(kind, self.rank(kind), first.agreement)
+
+    def rank(self, kind: Kind) -> list[Section]:
         """Order the network's sections by what they cost alone, on calibration pictures: the held-out ones decide."""
         few = self.gate.few(self.calibration, FEW)
         spec, people = self.gate.spec, self.gate.people
@@ -92,12 +97,12 @@ class Trial:
             lambda keep: self.build(kind, set(keep)),
             tail(self.model),
             batches,
-            lambda model: 1 - self.measure(model, few, engine).mean_oks,
+            lambda model: 1 - self.measure(model, few, engine_of(kind)).mean_oks,
         )
         self.tell(f"sensitivity of {len(sections)} parts: {time.monotonic() - started:.0f} s")
         return sections
 
-    def revert(self, kind: Kind, engine: str, sections: Sequence[Section], first: Agreement) -> Quantised:
+    def revert(self, kind: Kind, sections: Sequence[Section], first: Agreement) -> Quantised:
         """Give sections back, the most sensitive first, until the gate holds; then look for fewer that do."""
         best: Quantised | None = None
         nearest = first
@@ -108,13 +113,13 @@ class Trial:
             tried.add(count)
             gone = sections[:count]
             model = self.build(kind, {name for section in gone for name in section.nodes})
-            found = self.measure(model, self.gate, engine)
+            found = self.measure(model, self.gate, engine_of(kind))
             self.tell(f"int8 for {kind}, {count} of {len(sections)} parts float: {found}")
             nearest = min(nearest, found, key=lambda a: a.drop)
             if found.holds(self.max_drop):
                 best = Quantised(model, kind, found, {section.head: section.reason for section in gone})
                 high = count
-                if high - low <= max(1, len(sections) // 16):
+                if high - low <= max(1, high // 8):
                     break
                 count = (low + high) // 2
             else:
@@ -132,6 +137,11 @@ class Trial:
         """Return how many sections may go back: at least a quarter stays quantised, or it is not worth the name."""
         able = {node.name for node in quantisable(self.model, kind)}
         return (sum(1 for section in sections if able.intersection(section.nodes)) * 3) // 4
+
+
+def engine_of(kind: Kind) -> str:
+    """Return what a kind of graph is measured on: its own engine; TensorRT's stands in ONNX Runtime."""
+    return "openvino" if kind == "openvino" else "onnxruntime"
 
 
 def expected(sections: Sequence[Section], limit: float) -> int:

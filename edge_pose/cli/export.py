@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 Precision = Literal["fp32", "fp16", "int8"]
+Calibrator = Literal["auto", "percentile", "minmax", "entropy"]
 Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
 MIXED = "must be MIN:OPT:MAX with 1 <= MIN <= OPT <= MAX, such as 1:4:8, or one number"
 
@@ -29,6 +30,7 @@ def export(
     precision: Annotated[Precision, typer.Option(help="What the layers compute in.")] = "fp32",
     target: Annotated[Target, typer.Option(help="What runs it; tensorrt-rtx builds without a GPU, too.")] = "cpu",
     calib: Annotated[Path | None, typer.Option(help="Pictures and videos that show what it will see.")] = None,
+    calibrator: Annotated[Calibrator, typer.Option(help="How int8 finds its ranges in them.")] = "auto",
     annotations: Annotated[Path | None, typer.Option(help="COCO keypoints of the pictures of --calib, for AP.")] = None,
     detector: Annotated[
         str | None, typer.Option(help="Finds people in --calib, for networks that look at one at a time.")
@@ -70,6 +72,7 @@ def export(
         precision=precision,
         target=target,
         calib=calib,
+        calibrator=calibrator,
         annotations=annotations,
         detector=detector,
         max_drop=max_drop,

@@ -95,6 +95,7 @@ def test_fp16_on_real_weights_and_photos(asset, tmp_path):
         (["yolov8n-pose", "--option", "classes=2"], "of another shape"),
         (["yolov8n-pose", "--option", "bins=2"], "has no option 'bins'"),
         (["yolov8n-pose", "--calib", "nowhere"], "--calib nowhere: there is no such file or folder"),
+        (["yolov8n-pose", "--precision", "int8"], "--precision int8 needs --calib"),
         (["yolov8n-pose", "--workspace", "64"], "add --target tensorrt"),
         (["yolov8n-pose", "--spec", "none.toml"], "cannot read the specification none.toml"),
     ],

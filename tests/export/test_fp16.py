@@ -225,3 +225,18 @@ def test_nobody_to_compare_is_no_agreement(tmp_path):
         evidence.moved(model)
     assert evidence.measure(model).people == 0
     assert gate.asked == 1  # the same candidate is measured once
+
+
+def test_nodes_are_put_in_running_order_and_stay_where_they_may():
+    order = [("c", ["b", "a"]), ("a", ["image"]), ("d", ["image"]), ("b", ["a"])]
+    nodes = [helper.make_node("Sum", inputs, [name], name=name) for name, inputs in order]
+    model = helper.make_model(helper.make_graph(nodes, "g", [], []))
+    graphs.sort_nodes(model)
+    assert [node.name for node in model.graph.node] == ["a", "d", "b", "c"]
+    assert list(model.graph.node[3].input) == ["b", "a"]
+
+
+def test_a_circle_is_no_graph():
+    nodes = [helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    with pytest.raises(ExportError, match="circle"):
+        graphs.sort_nodes(helper.make_model(helper.make_graph(nodes, "g", [], [])))
