@@ -18,9 +18,11 @@ FLOORS = [
     {"poses", "spec", "frames", "download", "transfer"},
     {"geometry", "kernels"},
     {"decode", "backends", "zoo", "drawing"},
-    {"estimators", "track", "smooth", "fall", "sources", "sinks"},
+    {"estimators", "track", "smooth", "sources", "recording"},
+    {"sinks", "fall"},
+    {"web"},
     {"pipeline"},
-    {"evaluate", "bench", "doctor"},
+    {"evaluate", "bench", "doctor", "extract"},
     {"models"},
     {"export"},
     {"cli"},
@@ -47,6 +49,13 @@ LAZY = {
     "pycocotools",
     "supervision",
     "tomli_w",
+    "scipy",
+    "starlette",
+    "uvicorn",
+    "paho",
+    "pyarrow",
+    "ray",
+    "matplotlib",
 }
 
 
