@@ -5,6 +5,7 @@ EdgePoseError
 ├── ImageError (ValueError)             an array that is no (H, W, 3) uint8 picture
 ├── TimeError (ValueError)              time stood still or ran backwards
 ├── SpecError (ValueError)              a model specification that is missing, unknown or wrong
+├── EventError (ValueError)             an event with a field that is missing, unknown or wrong
 ├── CheckpointError (ValueError)        weights that cannot be read, or do not fit the network
 ├── ModelNotFoundError (LookupError)    no model of that name, no file at that path
 ├── MissingDependencyError (ImportError)  an optional package is not installed
@@ -37,6 +38,10 @@ class TimeError(EdgePoseError, ValueError):
 
 class SpecError(EdgePoseError, ValueError):
     """A model specification is missing, has an unknown field, or a wrong value."""
+
+
+class EventError(EdgePoseError, ValueError):
+    """An event of the fall alarm has a field that is missing, unknown or wrong."""
 
 
 class CheckpointError(EdgePoseError, ValueError):
