@@ -6,6 +6,7 @@ EdgePoseError
 ├── TimeError (ValueError)              time stood still or ran backwards
 ├── SpecError (ValueError)              a model specification that is missing, unknown or wrong
 ├── EventError (ValueError)             an event with a field that is missing, unknown or wrong
+├── AlertError (ValueError)             where alerts are to go cannot be used: address, secret, certificate
 ├── CheckpointError (ValueError)        weights that cannot be read, or do not fit the network
 ├── ModelNotFoundError (LookupError)    no model of that name, no file at that path
 ├── MissingDependencyError (ImportError)  an optional package is not installed
@@ -42,6 +43,10 @@ class SpecError(EdgePoseError, ValueError):
 
 class EventError(EdgePoseError, ValueError):
     """An event of the fall alarm has a field that is missing, unknown or wrong."""
+
+
+class AlertError(EdgePoseError, ValueError):
+    """Where alerts are to go cannot be used: a wrong address, a secret or certificate that cannot be read."""
 
 
 class CheckpointError(EdgePoseError, ValueError):

@@ -34,6 +34,7 @@ ALLOWED = {
     ("opencv", "errors"),
     ("frames", "errors"),
     ("download", "transfer"),  # one file over HTTP, in two
+    ("fall", "sinks"),  # evidence clips are videos
     ("backends", "zoo"),  # engines are kept in its cache folder
 }
 HEAVY = {"torch", "torchvision"}
