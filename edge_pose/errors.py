@@ -13,10 +13,14 @@ EdgePoseError
 ├── BackendError (RuntimeError)         the engine refused the model or failed on it
 │   ├── DeviceError                     the device that was asked for cannot be had
 │   └── StaleEngineError                an engine of another TensorRT, for another GPU or from another ONNX file
+├── PipelineError (RuntimeError)        a pipeline is asked for what it cannot do
+├── ExtractionError (RuntimeError)      a folder was not extracted, or not wholly
 ├── ExportError (RuntimeError)          a model cannot be exported as asked; what was there before stays
 ├── DownloadError (OSError)             a model could not be fetched
 │   └── ChecksumError                   it was fetched, but is not the file the zoo names
 ├── SourceError (OSError)               frames cannot be read
+├── RecordingError (ValueError)         a recording that cannot be replayed: damaged, or of another version
+├── WebError (OSError)                  the web page cannot be served as asked
 └── OutputError (OSError)               results cannot be written
 """
 
@@ -73,6 +77,14 @@ class StaleEngineError(BackendError):
     """A TensorRT engine was built by another version, for another GPU or from another ONNX file: build it again."""
 
 
+class PipelineError(EdgePoseError, RuntimeError):
+    """A pipeline is asked for what it cannot do, or after it was closed."""
+
+
+class ExtractionError(EdgePoseError, RuntimeError):
+    """A folder was not extracted, or not wholly; what was done stays and need not be done again."""
+
+
 class ExportError(EdgePoseError, RuntimeError):
     """A model cannot be exported as asked; what was there before stays."""
 
@@ -87,6 +99,14 @@ class ChecksumError(DownloadError):
 
 class SourceError(EdgePoseError, OSError):
     """Frames cannot be read from the source."""
+
+
+class RecordingError(EdgePoseError, ValueError):
+    """A recording cannot be replayed: it is damaged, none at all, or of another version."""
+
+
+class WebError(EdgePoseError, OSError):
+    """The web page cannot be served as asked: address, port, token, zones."""
 
 
 class OutputError(EdgePoseError, OSError):
