@@ -1,0 +1,197 @@
+"""What is known of one person's body over time: how tall, where the floor is, and each frame's features from that."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from edge_pose.fall.config import FallConfig
+from edge_pose.fall.posture import ANKLE, HEAD, HIP, SHOULDER, Posture
+
+NAN = math.nan
+STAND_LEAN_DEG = 35.0  # of the torso, at most, for somebody who stands
+STAND_THIGH, STAND_LEG = 0.14, 0.34  # heights, at least, from the hips down to knees and ankles
+STAND_ASPECT = 0.85
+STAND_LONG = 0.78  # of the height that the longest parts speak for: somebody who sits or stoops has less
+SHRUNK = 0.85  # standing, but by so much shorter: at first more likely stooping, or lying seen from the feet
+SHRUNK_S = 1.5  # for so long; then it is somebody who went away from the camera
+STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 6.0  # time constants of what is learnt
+STEADY_S = 0.07  # of the positions that plunges are read off
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Features of one frame, in standing heights above the foot line; NaN where nothing tells.
+
+    rise: shoulders above hips. lean: of the torso, degrees from upright. plunge, hip_plunge: how far shoulders and hips
+    came down within the window that ends here. stands: has the shape of somebody standing. moved: speed of the body's
+    centre, heights/s.
+    """
+
+    time_s: float
+    shoulders: float
+    hips: float
+    head: float
+    rise: float
+    lean: float
+    aspect: float
+    plunge: float
+    hip_plunge: float
+    stands: bool
+    moved: float
+    score: float
+    seen: int
+
+
+class Body:
+    """The standing height and foot line of one person, learnt whenever the person stands, and the features from them.
+
+    stature_px: standing height, None as long as nothing was seen that tells. floor_px: y of the foot line. stood_s: when
+    the person stood last, None for never.
+    """
+
+    def __init__(self, config: FallConfig) -> None:
+        self.config = config
+        self.stature_px: float | None = None
+        self.floor_px: float | None = None
+        self.stood_s: float | None = None
+        self.last: Posture | None = None
+        self._shrunk: tuple[float, float] | None = None  # since when, and until when
+        self._tracks: tuple[deque[tuple[float, float]], deque[tuple[float, float]]] = (deque(), deque())
+
+    def update(self, posture: Posture) -> Sample:
+        """Take one more frame in. Its time must be later than that of the frame before."""
+        before, self.last = self.last, posture
+        step_s = posture.time_s - before.time_s if before is not None else 0.0
+        stands = self._learn(posture, step_s)
+        tall = self.stature_px
+        shoulders_px = _shoulders(posture, tall)
+        hips_px = posture.hips[1] if posture.hips else NAN
+        plunges = [
+            self._plunge(track, posture.time_s, y)
+            for track, y in zip(self._tracks, (shoulders_px, hips_px), strict=True)
+        ]
+        torso = posture.torso
+        moved = NAN
+        if before is not None and tall and step_s > 0:
+            moved = math.dist(before.centre, posture.centre) / tall / step_s
+        return Sample(
+            posture.time_s,
+            self.height(shoulders_px),
+            self.height(hips_px),
+            self.height(posture.head[1]) if posture.head else NAN,
+            (hips_px - shoulders_px) / tall if tall else NAN,
+            torso[0] if torso else NAN,
+            posture.aspect,
+            *plunges,
+            stands,
+            moved,
+            posture.score,
+            posture.seen,
+        )
+
+    def height(self, y: float) -> float:
+        """Return how high a y of the frame is above the foot line, in standing heights; NaN where that is unknown."""
+        if self.floor_px is None or not self.stature_px:
+            return NAN
+        return (self.floor_px - y) / self.stature_px
+
+    def _learn(self, posture: Posture, step_s: float) -> bool:
+        """Learn stature and floor from somebody who stands; say whether this is one."""
+        tall = _standing(posture)
+        if tall is None:
+            self._guess(posture, step_s)
+            return False
+        now = posture.time_s
+        if self.stood_s is not None and self.stature_px is not None and tall < SHRUNK * self.stature_px:
+            since, until = self._shrunk or (now, now)
+            if now - until > SHRUNK_S / 3:
+                since = now
+            self._shrunk = (since, now)
+            if now - since < SHRUNK_S:
+                return False
+            self.stature_px = None  # the new one holds from now on
+        self._shrunk = None
+        if self.stature_px is None or self.stood_s is None:
+            self.stature_px, self.floor_px = tall, None
+        else:
+            self.stature_px += (tall - self.stature_px) * -math.expm1(-step_s / STATURE_S)
+        self._stand_at(_floor(posture, self.stature_px), step_s)
+        self.stood_s = now
+        return True
+
+    def _guess(self, posture: Posture, step_s: float) -> None:
+        """Take the longest parts of the body for its measure as long as the person was not seen standing."""
+        if self.stood_s is not None:
+            return
+        tall = posture.longest()
+        if tall is not None:
+            faded = (self.stature_px or 0.0) * math.exp(-step_s / FADE_S)
+            self.stature_px = max(tall, faded) if faded < 2 * tall else faded
+        if self.floor_px is None and self.stature_px:
+            self.floor_px = posture.ankles[1] + ANKLE * self.stature_px if posture.ankles else posture.box[3]
+
+    def _stand_at(self, floor_px: float | None, step_s: float) -> None:
+        if floor_px is None:
+            return
+        if self.floor_px is None:
+            self.floor_px = floor_px
+        else:
+            self.floor_px += (floor_px - self.floor_px) * -math.expm1(-step_s / FLOOR_S)
+
+    def _plunge(self, track: deque[tuple[float, float]], now_s: float, y: float) -> float:
+        """Return by how many heights y has come down within the window; NaN where nothing tells.
+
+        Across a gap longer than the window the way counts in proportion: nobody saw how quick it was.
+        """
+        if y != y or not self.stature_px:
+            return NAN
+        window_s = self.config.window_s
+        if track:
+            last_s, last = track[-1]
+            y = last + (y - last) * -math.expm1(-(now_s - last_s) / STEADY_S)
+        while len(track) > 1 and track[0][0] < now_s - window_s:
+            track.popleft()
+        best = 0.0
+        for at_s, high in track:
+            part = min(1.0, window_s / (now_s - at_s))
+            best = max(best, (y - high) * part)
+        track.append((now_s, y))
+        return best / self.stature_px
+
+
+def _standing(posture: Posture) -> float | None:
+    """Return the standing height in pixels of somebody who has the shape of a standing person, else None."""
+    tall, torso, hips = posture.stature(), posture.torso, posture.hips
+    if tall is None or hips is None or posture.aspect > STAND_ASPECT or posture.seen < 5:
+        return None
+    if tall < STAND_LONG * (posture.longest() or 0.0):
+        return None
+    if torso is not None and torso[0] > STAND_LEAN_DEG:
+        return None
+    if posture.knees is None and posture.ankles is None:
+        return None
+    if posture.knees is not None and posture.knees[1] - hips[1] < STAND_THIGH * tall:
+        return None
+    if posture.ankles is not None and posture.ankles[1] - hips[1] < STAND_LEG * tall:
+        return None
+    return tall
+
+
+def _floor(posture: Posture, tall: float) -> float | None:
+    """Return the y of the floor under somebody who stands."""
+    for part, high in ((posture.ankles, ANKLE), (posture.hips, HIP), (posture.shoulders, SHOULDER)):
+        if part is not None:
+            return part[1] + high * tall
+    return None
+
+
+def _shoulders(posture: Posture, tall: float | None) -> float:
+    """Return the y of the shoulders; from the head where they are not seen, NaN where neither is."""
+    if posture.shoulders is not None:
+        return posture.shoulders[1]
+    if posture.head is not None and tall:
+        down = 1.0 if posture.hips is None or posture.head[1] < posture.hips[1] - 0.2 * tall else 0.0
+        return posture.head[1] + down * (HEAD - SHOULDER) * tall
+    return NAN

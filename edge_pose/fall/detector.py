@@ -1,0 +1,211 @@
+"""`FallDetector`: poses with ids in, events out. One machine a person, kept alive across broken tracks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_pose.errors import ShapeError, TimeError
+from edge_pose.fall.config import FallConfig
+from edge_pose.fall.event import FallEvent
+from edge_pose.fall.machine import Finding, Machine, State
+from edge_pose.fall.posture import Posture, posture
+from edge_pose.fall.zones import Zone, effect_at
+from edge_pose.poses import Pose, Poses
+
+REACH = 1.0  # standing heights from where somebody was lost within which whoever turns up may be that person
+SERIES = ("shoulders", "hips", "head", "rise", "lean", "aspect", "plunge", "hip_plunge", "score")
+
+
+@dataclass(slots=True)
+class Person:
+    """One person: the machine, the track that shows it now, and when it was last seen."""
+
+    machine: Machine
+    track_id: int
+    seen_s: float
+    alarmed: bool = False
+
+
+class FallDetector:
+    """Watches everybody in a stream for falls: `update(poses, time_s, frame_hw)` for each frame, `finish` at its end.
+
+    zones: where more is asked for, or nothing told; may be replaced while running. source: written into the events.
+    people: what is known of everybody now. Nothing is shared with other detectors, and the same poses at the same times
+    give the same events, but for their ids and wall times.
+    """
+
+    def __init__(self, config: FallConfig = FallConfig(), zones: Sequence[Zone] = (), source: str = "") -> None:  # noqa: B008 - frozen
+        self.config, self.zones, self.source = config, tuple(zones), source
+        self.people: list[Person] = []
+        self._now = -math.inf
+        self._alarms: list[tuple[float, float, float, float]] = []  # time, x, y, reach in pixels
+
+    def reset(self) -> None:
+        """Forget everybody: the next frame does not follow the one before."""
+        self.people.clear()
+        self._alarms.clear()
+        self._now = -math.inf
+
+    def update(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> tuple[FallEvent, ...]:
+        """Take in a frame: everybody with ids from a tracker, rows with id -1 apart; frame_hw: its height and width.
+
+        Nobody is fine. Returns what is to be told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for
+        poses of another skeleton than COCO's 17 joints.
+        """
+        if not time_s > self._now or time_s == math.inf:
+            raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")
+        if len(poses.skeleton) != 17:
+            raise ShapeError(f"falls are judged by COCO's 17 joints, got poses of {len(poses.skeleton)}")
+        self._now = time_s
+        events: list[FallEvent] = []
+        shown = self._shown(poses, time_s, frame_hw)
+        for person, now in self._matched(shown, time_s):
+            effect = effect_at(self.zones, *now.centre, frame_hw) if self.zones else None
+            finding = person.machine.update(now, effect == "raise")
+            self._tell(events, person, finding, muted=effect == "mute")
+        for person in self.people:
+            if person.seen_s < time_s:
+                centre = person.machine.body.last.centre if person.machine.body.last else (0.0, 0.0)
+                effect = effect_at(self.zones, *centre, frame_hw) if self.zones else None
+                self._tell(events, person, person.machine.unseen(time_s), muted=effect == "mute")
+        self.people = [p for p in self.people if self._remembered(p, time_s)]
+        return tuple(events)
+
+    def finish(self, time_s: float) -> tuple[FallEvent, ...]:
+        """Tell what the end of the stream leaves open: falls that were about to be confirmed, as candidates."""
+        events: list[FallEvent] = []
+        for person in self.people:
+            self._tell(events, person, person.machine.candidate(), muted=False, at_s=time_s)
+        return tuple(events)
+
+    # Who is who.
+
+    def _shown(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> list[tuple[int, Posture]]:
+        rows: list[Pose] = [pose for pose in poses if pose.id >= 0]
+        found = [(pose.id, posture(pose, time_s, frame_hw, self.config.min_joint)) for pose in rows]
+        return [(track, now) for track, now in found if now.seen >= self.config.min_seen]
+
+    def _matched(self, shown: list[tuple[int, Posture]], time_s: float) -> list[tuple[Person, Posture]]:
+        """Return each posture with its person: by track, else the lost one that may have turned up there, else new."""
+        by_track = {p.track_id: p for p in self.people}
+        taken = {id(by_track[track]) for track, _ in shown if track in by_track}
+        pairs = []
+        for track, now in shown:
+            person = by_track.get(track)
+            if person is not None and self._jumped(person, now):
+                person.track_id = -1  # the track went over to somebody else
+                person = None
+            if person is None:
+                person = self._lost_near(now, time_s, taken) or self._new(time_s)
+                person.track_id = track
+                taken.add(id(person))
+            person.seen_s = time_s
+            pairs.append((person, now))
+        return pairs
+
+    def _new(self, time_s: float) -> Person:
+        person = Person(Machine(self.config), -1, time_s)
+        self.people.append(person)
+        return person
+
+    def _jumped(self, person: Person, now: Posture) -> bool:
+        """Whether a track moved quicker than any body does."""
+        body = person.machine.body
+        if body.last is None or not body.stature_px:
+            return False
+        way = math.dist(body.last.centre, now.centre) / body.stature_px
+        return way > 0.5 and way / (now.time_s - body.last.time_s) > self.config.max_speed
+
+    def _lost_near(self, now: Posture, time_s: float, taken: set[int]) -> Person | None:
+        best, nearest = None, math.inf
+        for person in self.people:
+            body = person.machine.body
+            if id(person) in taken or person.seen_s >= time_s or body.last is None or not body.stature_px:
+                continue
+            way = math.dist(body.last.centre, now.centre) / body.stature_px
+            if way < min(REACH, nearest) and self._alike(body.stature_px, now):
+                best, nearest = person, way
+        return best
+
+    @staticmethod
+    def _alike(stature_px: float, now: Posture) -> bool:
+        """Whether a posture may belong to a body of that size: none of its parts is much too long, or all too short."""
+        tall = now.longest()
+        return tall is None or 0.3 < tall / stature_px < 1.6
+
+    def _remembered(self, person: Person, time_s: float) -> bool:
+        """Whether somebody may still turn up again: those in alarm are waited for until help must be there."""
+        gone_s = time_s - person.seen_s
+        if person.machine.state is State.ALARM:
+            return gone_s <= self.config.escalate_s + self.config.carry_s
+        return gone_s <= self.config.carry_s
+
+    # What is told.
+
+    def _tell(
+        self,
+        events: list[FallEvent],
+        person: Person,
+        finding: Finding | None,
+        *,
+        muted: bool,
+        at_s: float | None = None,
+    ) -> None:
+        if finding is None:
+            return
+        now = self._now if at_s is None else at_s
+        if finding.event in ("fall.confirmed", "fall.candidate"):
+            person.alarmed = not muted and not self._recent(person, now)
+            if person.alarmed:
+                self._mark(person, now)
+        if not person.alarmed:
+            return
+        evidence = evidence_of(person.machine, finding)
+        event = FallEvent(
+            event=finding.event,
+            time_s=now,
+            track_id=person.track_id,
+            confidence=finding.confidence,
+            evidence=evidence,
+            source=self.source,
+        )
+        events.append(event)
+        if finding.event == "fall.recovered":
+            person.alarmed = False
+
+    def _mark(self, person: Person, now_s: float) -> None:
+        body = person.machine.body
+        if body.last is not None:
+            self._alarms.append((now_s, *body.last.centre, 1.2 * (body.stature_px or 0.0)))
+
+    def _recent(self, person: Person, now_s: float) -> bool:
+        """Whether the same place raised an alarm just before: one fall seen twice is one alarm."""
+        cooldown_s = self.config.cooldown_s
+        self._alarms = [a for a in self._alarms if now_s - a[0] <= cooldown_s]
+        last = person.machine.body.last
+        return last is not None and any(math.dist((x, y), last.centre) <= reach for _, x, y, reach in self._alarms)
+
+
+def evidence_of(machine: Machine, finding: Finding) -> dict[str, Any]:
+    """Return why: the rule, the descent, the features of the last seconds and the thresholds, as JSON values."""
+    samples = list(machine.samples)
+    step = max(1, len(samples) // 60)
+    samples = samples[::-1][::step][::-1]
+    series: dict[str, Any] = {"time_s": [round(s.time_s, 3) for s in samples]}
+    for name in SERIES:
+        values = [getattr(s, name) for s in samples]
+        series[name] = [round(v, 3) if math.isfinite(v) else None for v in values]
+    body, descent = machine.body, machine.descent
+    return {
+        "rule": finding.rule,
+        "state": machine.state.value,
+        "descent": None if descent is None else asdict(descent),
+        "stature_px": body.stature_px,
+        "floor_px": body.floor_px,
+        "box": list(body.last.box) if body.last else None,
+        "series": series,
+        "thresholds": asdict(machine.config),
+    }

@@ -1,0 +1,234 @@
+"""The state machine of one person: upright -> descending -> down -> alarm -> recovered, with the reason for each step."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+from edge_pose.fall.body import Body, Sample
+from edge_pose.fall.config import FallConfig
+from edge_pose.fall.posture import Posture
+
+KEEP_S = 4.0  # of samples, for the evidence
+
+
+class State(Enum):
+    """How a person is doing. The value is the name that evidence and pages show."""
+
+    UPRIGHT = "upright"
+    DESCENDING = "descending"
+    DOWN = "down"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A way down that was seen: the largest plunges of it, when it began, and whether from standing."""
+
+    since_s: float
+    plunge: float
+    hip_plunge: float
+    from_standing: bool
+    stood_ago_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the machine has to tell: the event's kind, the rule that fired and how clear the case is, in [0, 1]."""
+
+    event: str
+    rule: str
+    confidence: float
+
+
+class Machine:
+    """Follows one person. `update` for each frame the person is seen in, `unseen` for each other one.
+
+    state, rule: where it stands and why. samples: features of the last seconds. descent: the way down, if any.
+    """
+
+    def __init__(self, config: FallConfig) -> None:
+        self.config = config
+        self.body = Body(config)
+        self.state = State.UPRIGHT
+        self.rule = ""
+        self.samples: deque[Sample] = deque()
+        self.descent: Descent | None = None
+        self.down_s = 0.0  # since when, while down or in alarm
+        self.alarm_s = 0.0
+        self.escalated = False
+        self._looks: list[bool] = []  # while down: did each look at the person show it?
+        self._up_s: float | None = None  # while in alarm: since when up again
+        self._wrong_s: float | None = None  # while down: since when not
+
+    @property
+    def last(self) -> Sample | None:
+        """Features when the person was seen last."""
+        return self.samples[-1] if self.samples else None
+
+    def update(self, posture: Posture, raised_bar: bool = False) -> Finding | None:
+        """Take in a frame that shows the person; raised_bar: the person is in a zone where more is asked for."""
+        sample = self.body.update(posture)
+        self.samples.append(sample)
+        while self.samples[0].time_s < sample.time_s - KEEP_S:
+            self.samples.popleft()
+        now = sample.time_s
+        if self.state is State.ALARM:
+            return self._in_alarm(sample)
+        self._follow_descent(sample)
+        rule = self._lies(sample, raised_bar)
+        if self.state is State.DOWN:
+            return self._in_dwell(now, bool(rule) or self._still_low(sample), raised_bar)
+        if rule:
+            self.state, self.rule, self.down_s = State.DOWN, rule, now
+            self._looks, self._wrong_s = [True], None
+        return None
+
+    def unseen(self, now_s: float) -> Finding | None:
+        """Take in that a frame does not show the person."""
+        cfg, last = self.config, self.last
+        if last is None:
+            return None
+        if self.state is State.DOWN and now_s - self.down_s >= max(cfg.confirm_s, cfg.lost_s):
+            return self._alarm(now_s, self.rule)
+        if self.state is State.DESCENDING and self.descent is not None and now_s - last.time_s >= cfg.lost_s:
+            if self.vanished_low():
+                return self._alarm(now_s, "lost after a quick descent")
+            self._calm()
+        return self._escalate(now_s)
+
+    def vanished_low(self) -> bool:
+        """Whether the person was lost while going down quickly, not at the side of the frame."""
+        last, posture = self.last, self.body.last
+        if last is None or posture is None or self.descent is None or posture.cut_side:
+            return False
+        low = last.shoulders <= (self.config.raised_shoulders + 0.1) and not last.hips > self.config.raised_hips
+        return self.descent.plunge >= self.config.plunge_lost and low
+
+    def candidate(self) -> Finding | None:
+        """Return what can be said when nothing more will be seen: a fall that was under way, or None."""
+        if self.state is State.DOWN:
+            return Finding("fall.candidate", self.rule, 0.8 * self._confidence())
+        if self.state is State.DESCENDING and self.vanished_low():
+            return Finding("fall.candidate", "the recording ended during a quick descent", 0.6 * self._confidence())
+        return None
+
+    # The way down.
+
+    def _follow_descent(self, sample: Sample) -> None:
+        cfg, now = self.config, sample.time_s
+        plunge = sample.plunge if sample.plunge == sample.plunge else 0.0
+        hips = sample.hip_plunge if sample.hip_plunge == sample.hip_plunge else 0.0
+        if self.descent is not None:
+            held = self.descent
+            if sample.stands or now - held.since_s > cfg.window_s + cfg.settle_s:
+                self.descent = None
+                if self.state is State.DESCENDING:
+                    self._calm()
+            elif plunge > held.plunge or hips > held.hip_plunge:
+                since = now if plunge > held.plunge else held.since_s
+                best = max(held.plunge, plunge), max(held.hip_plunge, hips)
+                self.descent = Descent(since, *best, held.from_standing, held.stood_ago_s)
+        if self.descent is None and plunge >= 0.6 * cfg.plunge_seat and not sample.stands:
+            stood = self.body.stood_s
+            ago = now - stood if stood is not None else float("inf")
+            self.descent = Descent(now, plunge, hips, ago <= cfg.window_s + 0.4, ago)
+            if self.state is State.UPRIGHT:
+                self.state = State.DESCENDING
+
+    def _calm(self) -> None:
+        self.state, self.rule = State.UPRIGHT, ""
+
+    # Down.
+
+    def _lies(self, sample: Sample, raised_bar: bool) -> str:
+        """Return the rule by which the person is down after a fall, "" for none."""
+        cfg, descent = self.config, self.descent
+        if descent is None:
+            return ""
+        factor = cfg.zone_factor if raised_bar else 1.0
+        plunge, hips = descent.plunge / factor, descent.hip_plunge / factor
+        if floor_low(sample, cfg):
+            if plunge >= cfg.plunge and hips >= cfg.hip_seat:
+                return "quick descent to the floor" if descent.from_standing else "quick descent from a low place"
+            if descent.stood_ago_s > 6.0 and plunge >= cfg.plunge_seat and hips >= cfg.hip_seat:
+                return "quick descent from a seat or bed"
+        elif descent.from_standing and plunge >= cfg.plunge_raised and raised_low(sample, cfg):
+            return "quick descent from standing onto something raised"
+        return ""
+
+    def _still_low(self, sample: Sample) -> bool:
+        return floor_low(sample, self.config) or raised_low(sample, self.config)
+
+    def _in_dwell(self, now_s: float, low: bool, raised_bar: bool) -> Finding | None:
+        cfg = self.config
+        self._looks.append(low)
+        if low:
+            self._wrong_s = None
+        elif self._wrong_s is None:
+            self._wrong_s = now_s
+        enough = cfg.zone_confirm_s if raised_bar else cfg.confirm_s
+        share = sum(self._looks) / len(self._looks)
+        if self._wrong_s is not None and (now_s - self._wrong_s > cfg.confirm_s or share < cfg.hold / 2):
+            self._calm()
+        elif now_s - self.down_s >= enough and share >= cfg.hold and low:
+            return self._alarm(now_s, self.rule)
+        return None
+
+    # The alarm and after.
+
+    def _alarm(self, now_s: float, rule: str) -> Finding:
+        confidence = self._confidence()
+        self.state, self.rule, self.alarm_s = State.ALARM, rule, now_s
+        self.escalated, self._up_s = False, None
+        return Finding("fall.confirmed", rule, confidence)
+
+    def _in_alarm(self, sample: Sample) -> Finding | None:
+        cfg, now = self.config, sample.time_s
+        up = sample.stands or (
+            sample.shoulders > cfg.raised_shoulders and sample.rise > cfg.low_rise and sample.lean < cfg.lean_deg
+        )
+        if not up:
+            self._up_s = None
+            return self._escalate(now)
+        if self._up_s is None:
+            self._up_s = now
+        if now - self._up_s < cfg.recover_s:
+            return None
+        self._calm()
+        self.descent = None
+        return Finding("fall.recovered", "upright again", 1.0)
+
+    def _escalate(self, now_s: float) -> Finding | None:
+        if self.state is State.ALARM and not self.escalated and now_s - self.alarm_s >= self.config.escalate_s:
+            self.escalated = True
+            return Finding("fall.still_down", self.rule, 1.0)
+        return None
+
+    def _confidence(self) -> float:
+        """Return how clear the descent was: 0.5 at the threshold, towards 1 at twice of it."""
+        if self.descent is None:
+            return 0.5
+        return min(0.99, max(0.2, 0.5 * self.descent.plunge / self.config.plunge))
+
+
+def floor_low(sample: Sample, config: FallConfig) -> bool:
+    """Whether somebody lies at the height of the floor, by what is seen of the body."""
+    if sample.hips == sample.hips:
+        if sample.hips > config.low_hips:
+            return False
+        if sample.shoulders != sample.shoulders:
+            return sample.aspect >= 1
+        level = sample.lean >= config.lean_deg or sample.rise <= config.low_rise
+        return sample.shoulders <= config.low_shoulders and level
+    return sample.shoulders <= 0.6 * config.low_shoulders
+
+
+def raised_low(sample: Sample, config: FallConfig) -> bool:
+    """Whether somebody lies on something raised, such as a bed, or on the floor away from a high camera."""
+    if sample.hips != sample.hips or sample.shoulders != sample.shoulders:
+        return False
+    if sample.hips > config.raised_hips or sample.shoulders > config.raised_shoulders:
+        return False
+    return sample.lean >= config.raised_lean_deg and sample.rise <= config.raised_rise

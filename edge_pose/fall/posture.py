@@ -1,0 +1,130 @@
+"""One person in one frame: the few points and angles a fall is judged by, in pixels, whatever joints are missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edge_pose.poses import Pose
+
+Point = tuple[float, float]
+
+# Parts of the standing height (Drillis and Contini 1964, as cited by Winter, Biomechanics, fig. 4.1). COCO has no crown
+# and no sole: the nose stands for the head, and an ankle is a little above the floor.
+HEAD, SHOULDER, HIP, KNEE, ANKLE = 0.93, 0.82, 0.53, 0.285, 0.04
+TORSO = SHOULDER - HIP
+EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, at least as far as anybody can know
+
+_HEAD = (0, 3, 4, 1, 2)  # nose, ears, eyes
+_PAIRS = {"shoulders": (5, 6), "hips": (11, 12), "knees": (13, 14), "ankles": (15, 16)}
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """Where the parts of a body are in one frame, in pixels; None where no joint of the part is seen.
+
+    box: xyxy. score: mean score of the joints that are seen, 0 without any. seen: how many of them there are.
+    cut_top, cut_bottom, cut_side: the box ends at that edge of the frame.
+    """
+
+    time_s: float
+    head: Point | None
+    shoulders: Point | None
+    hips: Point | None
+    knees: Point | None
+    ankles: Point | None
+    box: tuple[float, float, float, float]
+    box_score: float
+    score: float
+    seen: int
+    cut_top: bool
+    cut_bottom: bool
+    cut_side: bool
+
+    @property
+    def torso(self) -> tuple[float, float] | None:
+        """Angle of the torso from upright, in degrees (0 upright, 90 level, 180 upside down), and its length."""
+        if self.hips is None or (self.shoulders is None and self.head is None):
+            return None
+        top = self.shoulders or self.head
+        assert top is not None
+        dx, dy = top[0] - self.hips[0], self.hips[1] - top[1]
+        length = math.hypot(dx, dy)
+        if self.shoulders is None:  # from the head; a torso is that part of it
+            length *= TORSO / (HEAD - HIP)
+        return math.degrees(math.atan2(abs(dx), dy)), length
+
+    @property
+    def aspect(self) -> float:
+        """Width of the box over its height; 0 for a box without height."""
+        x1, y1, x2, y2 = self.box
+        return (x2 - x1) / (y2 - y1) if y2 > y1 else 0.0
+
+    @property
+    def centre(self) -> Point:
+        """Between hips and shoulders, or what of them is seen; else the middle of the box."""
+        found = [p for p in (self.hips, self.shoulders) if p is not None]
+        if not found:
+            x1, y1, x2, y2 = self.box
+            return (x1 + x2) / 2, (y1 + y2) / 2
+        return sum(p[0] for p in found) / len(found), sum(p[1] for p in found) / len(found)
+
+    def stature(self) -> float | None:
+        """Return the standing height in pixels that a person has who stands like this; None where too little is seen.
+
+        The median of what whole spans of the body say, so that one wrong joint does not decide.
+        """
+        spans = []
+        points = ((self.head, HEAD), (self.shoulders, SHOULDER), (self.hips, HIP), (self.knees, KNEE))
+        for i, (upper, high) in enumerate(points):
+            for lower, low in (*points[i + 1 :], (self.ankles, ANKLE)):
+                if upper is not None and lower is not None and high - low > 0.2:
+                    spans.append(((lower[1] - upper[1]) / (high - low), high - low))
+        if not spans:
+            return None
+        # Long spans are the more exact ones: a weighted median.
+        spans.sort()
+        half, total = sum(weight for _, weight in spans) / 2, 0.0
+        for value, weight in spans:
+            total += weight
+            if total >= half:
+                return value if value > 1 else None
+        return None
+
+    def longest(self) -> float | None:
+        """Return the standing height that the longest parts of the body speak for, however they are turned.
+
+        Turning a part away from the camera only shortens it, so the second longest counts; None without two parts.
+        """
+        chain = ((self.head, HEAD), (self.shoulders, SHOULDER), (self.hips, HIP), (self.knees, KNEE))
+        pairs = [*zip(chain[1:3], chain[2:4], strict=True), (chain[3], (self.ankles, ANKLE)), (chain[0], chain[2])]
+        lengths = sorted(
+            math.dist(a, b) / (high - low) for (a, high), (b, low) in pairs if a is not None and b is not None
+        )
+        return lengths[-2] if len(lengths) > 1 else None
+
+
+def posture(pose: Pose, time_s: float, frame_hw: tuple[int, int], min_score: float) -> Posture:
+    """Read a person's posture off the 17 COCO joints, of which those below min_score do not count."""
+    xy, scores = pose.xy.tolist(), pose.scores.tolist()
+    good = [s >= min_score and x - x + y - y == 0.0 for (x, y), s in zip(xy, scores, strict=True)]  # NaN, inf: no
+
+    def middle(joints: tuple[int, ...]) -> Point | None:
+        found = [xy[j] for j in joints if good[j]]
+        return (sum(p[0] for p in found) / len(found), sum(p[1] for p in found) / len(found)) if found else None
+
+    kept = [s for s, fine in zip(scores, good, strict=True) if fine]
+    x1, y1, x2, y2 = pose.box.tolist()
+    height, width = frame_hw
+    return Posture(
+        time_s=time_s,
+        head=middle(_HEAD),
+        **{name: middle(joints) for name, joints in _PAIRS.items()},
+        box=(x1, y1, x2, y2),
+        box_score=pose.box_score,
+        score=sum(kept) / len(kept) if kept else 0.0,
+        seen=len(kept),
+        cut_top=y1 <= EDGE_PX,
+        cut_bottom=y2 >= height - EDGE_PX,
+        cut_side=x1 <= EDGE_PX or x2 >= width - EDGE_PX,
+    )
