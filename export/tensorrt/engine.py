@@ -52,7 +52,7 @@ def engine_from_onnx(
     library = import_library(target)
     check_opset(library, graph)
     if target == "tensorrt-rtx":
-        capabilities = rtx.chosen_capabilities(library, options.capabilities)
+        capabilities = rtx.chosen_capabilities(library, graph, options.capabilities)
     elif options.capabilities:
         raise ExportError("TensorRT builds for the GPU that it runs on; compute capabilities are for tensorrt-rtx")
     else:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from edge_pose.backends.tensorrt_library import Library
 from edge_pose.errors import ExportError
+from edge_pose.export.tensorrt.graph import FLOAT, Graph
 
+log = logging.getLogger(__name__)
 PREFIX = "SM"
+TURING = "7.5"  # seen with 1.7.1: "FP32 GEMM is not supported"
+MATRICES = frozenset({"Gemm", "MatMul"})
 
 
 def known_capabilities(library: Library) -> tuple[str, ...]:
@@ -16,8 +21,8 @@ def known_capabilities(library: Library) -> tuple[str, ...]:
     return tuple(f"{number // 10}.{number % 10}" for number in sorted(map(int, digits)))
 
 
-def chosen_capabilities(library: Library, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what to build for: "86", "sm_86" and "8.6" are the same; nothing asked for means all.
+def chosen_capabilities(library: Library, graph: Graph, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what to build for: "86", "sm_86" and "8.6" are the same; nothing asked for means all that take the graph.
 
     Raises ExportError for one that this version does not build for.
     """
@@ -29,6 +34,15 @@ def chosen_capabilities(library: Library, asked: tuple[str, ...]) -> tuple[str, 
             f"{library} does not build for compute capability {unknown[0]}; it knows {', '.join(known)}"
             + ("; for a Jetson Orin use --target tensorrt on the board" if unknown[0] == "8.7" else "")
         )
+    product = next((node for node in graph.nodes if node.op in MATRICES and node.kind == FLOAT), None)
+    if product is not None and TURING in chosen:
+        raise ExportError(
+            f"{library} does not build for compute capability {TURING}: {graph.path.name} multiplies matrices in "
+            f"float32 ({product}); export with --precision fp16, or leave {TURING} out"
+        )
+    if product is not None and TURING in known and not chosen:
+        log.info("%s: not for compute capability %s: %s multiplies in float32", graph.path.name, TURING, product)
+        return tuple(name for name in known if name != TURING)
     return tuple(sorted(chosen, key=known.index)) or known
 
 

@@ -179,3 +179,25 @@ def test_the_command_line(tmp_path, capsys):
     assert main([str(path), *arguments]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "b.engine")
     check(tmp_path / "b.engine", "fp32", ("8.6", "8.9"))
+
+
+def products(path):
+    """A network that multiplies matrices."""
+    model = onnx.load(nets.floats(path))
+    model.graph.node.append(helper.make_node("MatMul", ["maps", "turn"], ["turned"], "/head/MatMul"))
+    model.graph.initializer.append(numpy_helper.from_array(np.eye(6, dtype=np.float32), "turn"))
+    model.graph.output[0].name = "turned"
+    onnx.save(model, path)
+    return path
+
+
+def test_products_in_float32_are_not_for_turing(tmp_path, monkeypatch):
+    path, library = products(tmp_path / "a.onnx"), import_library("tensorrt-rtx")
+    others = tuple(name for name in rtx.known_capabilities(library) if name != "7.5")
+    check(built(path, BuildOptions()), "fp32", others)
+    asked = BuildOptions(capabilities=("7.5", "8.6"))
+    with pytest.raises(ExportError, match=r"not build for compute capability 7\.5: a\.onnx .*MatMul '?/head/MatMul"):
+        built(path, asked)
+    monkeypatch.setattr(rtx, "MATRICES", frozenset())  # the builder itself says so, too
+    with pytest.raises(ExportError, match="FP32 GEMM is not supported"):
+        built(path, asked)
