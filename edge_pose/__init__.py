@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edge_pose.errors import EdgePoseError
     from edge_pose.estimators.load import load
     from edge_pose.frames import Frame
+    from edge_pose.pipeline import Pipeline, Result
     from edge_pose.poses import Boxes, Pose, Poses
     from edge_pose.skeleton import COCO17, Skeleton
     from edge_pose.sources import open_source
@@ -23,8 +24,10 @@ _HOMES = {
     "EdgePoseError": "edge_pose.errors",
     "Frame": "edge_pose.frames",
     "ModelSpec": "edge_pose.spec",
+    "Pipeline": "edge_pose.pipeline",
     "Pose": "edge_pose.poses",
     "Poses": "edge_pose.poses",
+    "Result": "edge_pose.pipeline",
     "Skeleton": "edge_pose.skeleton",
     "draw": "edge_pose.drawing",
     "load": "edge_pose.estimators.load",
@@ -36,8 +39,10 @@ __all__ = [
     "EdgePoseError",
     "Frame",
     "ModelSpec",
+    "Pipeline",
     "Pose",
     "Poses",
+    "Result",
     "Skeleton",
     "__version__",
     "draw",

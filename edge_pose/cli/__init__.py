@@ -21,13 +21,18 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    _open_streams()
+    _asked_to_stop.clear()
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _on_signal)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+                signal.signal(signal.SIGINT, _on_signal)
+        _open_streams()
         from edge_pose.cli.app import app  # in here, because Ctrl-C may come while it loads
 
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _terminate)
+        check_interrupted()
         code = app(args=words, prog_name="edge-pose", standalone_mode=False)
+        check_interrupted()
         _flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -91,9 +96,24 @@ def _unexpected(err: Exception, debug: bool) -> int:
     return _fail(f"unexpected {type(err).__name__}: {err} (run again with --debug for the traceback)")
 
 
-def _terminate(number: int, frame: object) -> None:
-    """Leave as on Ctrl-C: files are finished, not cut off."""
-    raise SystemExit(128 + number)
+_asked_to_stop: list[int] = []  # the signals that came
+
+
+def _on_signal(number: int, frame: object) -> None:
+    """Leave with files finished, not cut off. Noted as well, because an exception may get lost on its way.
+
+    What is raised inside a destructor or a callback of a compiled module is dropped by the interpreter.
+    """
+    _asked_to_stop.append(number)
+    check_interrupted()
+
+
+def check_interrupted() -> None:
+    """Raise what Ctrl-C and SIGTERM raise, if one of them came; loops call it once a turn."""
+    if signal.SIGINT in _asked_to_stop:
+        raise KeyboardInterrupt
+    if _asked_to_stop:
+        raise SystemExit(128 + _asked_to_stop[0])
 
 
 def one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
@@ -28,6 +29,7 @@ class Source(ABC, Iterator[Frame]):
     fps: frames a second; stills have 1.0, that is, picture i has time_s = i.
     problems: one line for everything that could not be read although the run goes on; each is also logged as a
     warning. Complete once the iterator is exhausted.
+    counters: what happened on the way, by name: live sources count "reconnects" and "gaps".
     """
 
     live = False
@@ -41,10 +43,13 @@ class Source(ABC, Iterator[Frame]):
         self.count = self._at_most(count)
         self.fps = fps
         self.problems: list[str] = []
+        self.counters: dict[str, int] = {}
         self.taken = 0
+        self._stopping = threading.Event()
 
     def __next__(self) -> Frame:
-        frame = None if self.taken == self.max_frames else self._read()
+        done = self.taken == self.max_frames or self._stopping.is_set()
+        frame = None if done else self._read()
         if frame is None:
             self.close()
             raise StopIteration
@@ -54,6 +59,13 @@ class Source(ABC, Iterator[Frame]):
     @abstractmethod
     def _read(self) -> Frame | None:
         """Return the next frame, with index `self.taken`; None at the end and after close()."""
+
+    def stop(self) -> None:
+        """End the stream from another thread: what is being read may still come, nothing after it.
+
+        Live sources that can be woken up return at once. Files are let go of by `close`, in the thread that reads.
+        """
+        self._stopping.set()
 
     @abstractmethod
     def close(self) -> None:

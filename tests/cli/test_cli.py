@@ -54,7 +54,7 @@ def test_run_writes_what_was_asked_for(yolo, picture, tmp_path, capsys):
     frame = json.loads(line)
     assert [p["score"] for p in frame["people"]] == [0.9, 0.6]
     assert frame["people"][0]["keypoints"][0] == [100.0, 60.0, 0.9]
-    assert set(frame["timings_ms"]) == {"preprocess", "network", "decode", "total"}
+    assert {"preprocess", "network", "decode", "total", "queue", "latency", "source"} <= set(frame["timings_ms"])
     assert cv2.imread(str(out / "p.jpg")).shape == (120, 160, 3)
     assert "1 frame, 2 poses" in capsys.readouterr().out
 
@@ -150,7 +150,7 @@ def test_debug_lets_the_traceback_through(capsys):
 def test_unexpected_errors_are_one_line_too(monkeypatch, capsys, yolo, picture):
     import edge_pose.pipeline
 
-    monkeypatch.setattr(edge_pose.pipeline, "run", lambda *a: 1 / 0)
+    monkeypatch.setattr(edge_pose.pipeline.Pipeline, "_infer", lambda self: 1 / 0)
     code, line = fails(capsys, "run", yolo, picture)
     assert code == 1
     assert "unexpected ZeroDivisionError" in line
@@ -161,10 +161,9 @@ def test_unexpected_errors_are_one_line_too(monkeypatch, capsys, yolo, picture):
 def test_interrupted_in_a_video(how, yolo, video, tmp_path):
     """Files are closed and valid, whatever frame it was."""
     slow = (
-        "import sys, time, edge_pose.pipeline as p; real = p.results\n"
-        "def results(*a):\n"
-        "    for r in real(*a): time.sleep(0.1); yield r\n"
-        "p.results = results\n"
+        "import sys, time, edge_pose.pipeline.live as p; real = p.Pipeline._work\n"
+        "def work(*a): time.sleep(0.1); return real(*a)\n"
+        "p.Pipeline._work = work\n"
         "from edge_pose.cli import main; sys.exit(main())"
     )
     words = ["run", yolo, video, "--json", f"{tmp_path}/o.jsonl", "--video", f"{tmp_path}/o.mp4"]
