@@ -39,7 +39,7 @@ def build_movenet(
     input_hw: tuple[int, int] | None = None,
     init: bool = False,
 ) -> "MoveNet":
-    """Build "lightning" (192 px) or "thunder" (256 px) in eval mode.
+    """Build "lightning" (192 px), "thunder" (256 px) or "nano" (192 px) in eval mode.
 
     input_hw: another height and width, multiples of 32. Weights are NaN until a checkpoint is loaded, random with
     `init`. Raises SpecError for other words or sizes.
@@ -109,9 +109,9 @@ class Backbone(nn.Module):
             for block in range(blocks):
                 layers.append(InvertedResidual(width, out, stride if block == 0 else 1, expansion))
                 width = out
-        layers.append(nn.Sequential(conv(width, 1280), nn.ReLU6()))
+        layers.append(nn.Sequential(conv(width, config.last), nn.ReLU6()))
         self.body = nn.Sequential(*layers)
-        self.fpn = Pyramid((config.widths[1], config.widths[2], config.widths[3], 1280))
+        self.fpn = Pyramid((config.widths[1], config.widths[2], config.widths[3], config.last))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the finest level of the pyramid."""

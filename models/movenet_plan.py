@@ -19,16 +19,18 @@ TABLE_NAMES = frozenset(f"decoder.{name}" for name in TABLES)
 
 @dataclass(frozen=True, slots=True)
 class MoveNetConfig:
-    """Channels of the stem and of the seven stages, and height and width of the input in pixels."""
+    """Channels of the stem, of the seven stages and of the last layer; height and width of the input in pixels."""
 
     stem: int
     widths: tuple[int, int, int, int, int, int, int]
     input_hw: tuple[int, int]
+    last: int = 1280
 
 
 CONFIGS = {
     "lightning": MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), (192, 192)),
     "thunder": MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), (256, 256)),
+    "nano": MoveNetConfig(16, (8, 16, 24, 48, 64, 96, 160), (192, 192), 320),  # this project's own
 }
 
 
