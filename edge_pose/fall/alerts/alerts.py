@@ -196,7 +196,7 @@ class Alerts:
     def _undelivered(self) -> bool:
         if self._outbox is None or self._outbox.unsaved:
             return self._outbox is not None
-        names = {sender.name for sender in self._senders if not sender.trouble}
+        names = {sender.name for sender in self._senders}
         return any(counts["pending"] for name, counts in self._outbox.counts().items() if name in names)
 
     def _write_all(self) -> None:
