@@ -25,7 +25,7 @@ class Sample:
     """Features of one frame, in standing heights above the foot line; NaN where nothing tells.
 
     rise: shoulders above hips. lean: of the torso, degrees from upright. plunge, hip_plunge: how far shoulders and hips
-    came down within the window that ends here. stands: has the shape of somebody standing. moved: speed of the body's
+    came down within the window that ends here. stands, squats: has the shape of somebody who does. moved: speed of the body's
     centre, heights/s.
     """
 
@@ -39,6 +39,7 @@ class Sample:
     plunge: float
     hip_plunge: float
     stands: bool
+    squats: bool
     moved: float
     score: float
     seen: int
@@ -86,6 +87,7 @@ class Body:
             posture.aspect,
             *plunges,
             stands,
+            bool(tall) and posture.on_feet(tall or 0.0),
             moved,
             posture.score,
             posture.seen,

@@ -43,9 +43,9 @@ class FallConfig:
 
     window_s: float = 0.8
     plunge: float = 0.34
-    plunge_seat: float = 0.24
+    plunge_seat: float = 0.2
     hip_seat: float = 0.13
-    plunge_raised: float = 0.38
+    plunge_raised: float = 0.33
     plunge_lost: float = 0.28
 
     low_shoulders: float = 0.42
@@ -57,7 +57,7 @@ class FallConfig:
     raised_lean_deg: float = 60.0
     raised_rise: float = 0.13
 
-    settle_s: float = 1.2
+    settle_s: float = 0.7
     confirm_s: float = 0.7
     hold: float = 0.6
     recover_s: float = 2.0

@@ -61,6 +61,7 @@ class Machine:
         self._looks: list[bool] = []  # while down: did each look at the person show it?
         self._up_s: float | None = None  # while in alarm: since when up again
         self._wrong_s: float | None = None  # while down: since when not
+        self._gap_s = 0.0  # for how long the person had not been seen
 
     @property
     def last(self) -> Sample | None:
@@ -70,6 +71,7 @@ class Machine:
     def update(self, posture: Posture, raised_bar: bool = False) -> Finding | None:
         """Take in a frame that shows the person; raised_bar: the person is in a zone where more is asked for."""
         sample = self.body.update(posture)
+        self._gap_s = min(2.0, sample.time_s - self.samples[-1].time_s) if self.samples else 0.0
         self.samples.append(sample)
         while self.samples[0].time_s < sample.time_s - KEEP_S:
             self.samples.popleft()
@@ -122,7 +124,7 @@ class Machine:
         hips = sample.hip_plunge if sample.hip_plunge == sample.hip_plunge else 0.0
         if self.descent is not None:
             held = self.descent
-            if sample.stands or now - held.since_s > cfg.window_s + cfg.settle_s:
+            if sample.stands or now - held.since_s - self._gap_s > cfg.settle_s:
                 self.descent = None
                 if self.state is State.DESCENDING:
                     self._calm()
@@ -215,6 +217,8 @@ class Machine:
 
 def floor_low(sample: Sample, config: FallConfig) -> bool:
     """Whether somebody lies at the height of the floor, by what is seen of the body."""
+    if sample.squats:
+        return False
     if sample.hips == sample.hips:
         if sample.hips > config.low_hips:
             return False
@@ -227,7 +231,7 @@ def floor_low(sample: Sample, config: FallConfig) -> bool:
 
 def raised_low(sample: Sample, config: FallConfig) -> bool:
     """Whether somebody lies on something raised, such as a bed, or on the floor away from a high camera."""
-    if sample.hips != sample.hips or sample.shoulders != sample.shoulders:
+    if sample.squats or sample.hips != sample.hips or sample.shoulders != sample.shoulders:
         return False
     if sample.hips > config.raised_hips or sample.shoulders > config.raised_shoulders:
         return False

@@ -15,6 +15,8 @@ HEAD, SHOULDER, HIP, KNEE, ANKLE = 0.93, 0.82, 0.53, 0.285, 0.04
 TORSO = SHOULDER - HIP
 EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, at least as far as anybody can know
 
+SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.25  # of somebody who squats: box, and how far the trunk may be from the feet
+
 _HEAD = (0, 3, 4, 1, 2)  # nose, ears, eyes
 _PAIRS = {"shoulders": (5, 6), "hips": (11, 12), "knees": (13, 14), "ankles": (15, 16)}
 
@@ -69,6 +71,19 @@ class Posture:
             return (x1 + x2) / 2, (y1 + y2) / 2
         return sum(p[0] for p in found) / len(found), sum(p[1] for p in found) / len(found)
 
+    def on_feet(self, tall: float) -> bool:
+        """Whether this is somebody who squats: over the feet, knees no lower than hips, shoulders above.
+
+        A body in balance has its trunk above its feet; one that lies does not, unless it points at the camera, and
+        then its knees are not above its hips. tall: the standing height in pixels.
+        """
+        hips, knees, ankles, shoulders = self.hips, self.knees, self.ankles, self.shoulders
+        if hips is None or knees is None or ankles is None or shoulders is None or self.aspect > SQUAT_ASPECT:
+            return False
+        over = abs((hips[0] + shoulders[0]) / 2 - ankles[0]) < SQUAT_REACH * tall
+        folded = knees[1] < hips[1] + 0.05 * tall and ankles[1] > hips[1] + 0.04 * tall
+        return over and folded and shoulders[1] < hips[1] - 0.04 * tall
+
     def stature(self) -> float | None:
         """Return the standing height in pixels that a person has who stands like this; None where too little is seen.
 
@@ -97,7 +112,7 @@ class Posture:
         Turning a part away from the camera only shortens it, so the second longest counts; None without two parts.
         """
         chain = ((self.head, HEAD), (self.shoulders, SHOULDER), (self.hips, HIP), (self.knees, KNEE))
-        pairs = [*zip(chain[1:3], chain[2:4], strict=True), (chain[3], (self.ankles, ANKLE)), (chain[0], chain[2])]
+        pairs = [(chain[1], chain[2]), (chain[2], chain[3]), (chain[3], (self.ankles, ANKLE)), (chain[0], chain[2])]
         lengths = sorted(
             math.dist(a, b) / (high - low) for (a, high), (b, low) in pairs if a is not None and b is not None
         )
