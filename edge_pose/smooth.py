@@ -15,46 +15,48 @@ from numpy.typing import NDArray
 from edge_pose.errors import ShapeError, TimeError
 from edge_pose.poses import Poses
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+NEVER = -1e9  # seconds: long before anything, and still a number to reckon with
 
 
 @dataclass(frozen=True, slots=True)
 class SmoothConfig:
-    """How steady, how quick. Speeds are in body sizes (root of the box area) per second, so that any frame size fits.
+    """How steady, how quick. Lengths are in body sizes (half the box's width and height), so that any frame fits.
 
-    min_cutoff: Hz, of a joint at rest: lower is steadier. beta: Hz that the cutoff rises per unit of speed: higher
-    lags less. d_cutoff: Hz, of the speed. visible: joint score below which a joint is not seen. fade_s: how long a
-    joint that is not seen any more stays, with a falling score. jump: body sizes from which a joint that comes back
-    starts anew instead of sweeping across. Raises ShapeError for values that make no sense.
+    min_cutoff: Hz, of a joint at rest: lower is steadier. beta: Hz that the cutoff rises for every body size per
+    second: higher lags less. d_cutoff: Hz, of the speed. visible: joint score below which a joint is not seen. fade_s:
+    how long a joint that is not seen any more stays, with a falling score. jump: distance from which a joint starts
+    anew at once instead of sweeping across. memory_s: how long somebody unseen is remembered. Raises ShapeError for
+    values that make no sense.
     """
 
     min_cutoff: float = 1.0
-    beta: float = 8.0
-    d_cutoff: float = 2.0
+    beta: float = 14.0
+    d_cutoff: float = 1.5
     visible: float = 0.2
     fade_s: float = 0.3
-    jump: float = 0.25
+    jump: float = 0.5
+    memory_s: float = 2.0
 
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-                raise ShapeError(f"{f.name} must be a number from 0 on, got {value!r}")
-        for name in ("min_cutoff", "d_cutoff"):
-            if getattr(self, name) == 0:
-                raise ShapeError(f"{name} must be above 0 Hz, got 0")
+            positive = f.name in ("min_cutoff", "d_cutoff", "fade_s", "jump")
+            if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0 or (positive and not value):
+                raise ShapeError(f"{f.name} must be a number {'above 0' if positive else 'from 0 on'}, got {value!r}")
 
 
 def share(cutoff: Any, dt: Any) -> Any:
     """How much of a new value a first-order low-pass takes after dt seconds, given its cutoff in Hz."""
-    turn = (2 * math.pi) * cutoff * dt
+    turn = (2 * math.pi) * dt * cutoff
     return turn / (turn + 1)
 
 
 class OneEuro:
     """The filter alone, on values of any shape: `update(values, time_s)`; the first values pass through.
 
-    The speed is measured against the last filtered value. Raises TimeError when time does not grow.
+    min_cutoff, beta, d_cutoff: as in the paper. The speed is measured against the last filtered value.
     """
 
     def __init__(self, min_cutoff: float = 1.0, beta: float = 0.0, d_cutoff: float = 1.0) -> None:
@@ -62,86 +64,124 @@ class OneEuro:
         self.reset()
 
     def update(self, values: Any, time_s: float) -> F64:
-        """Return the filtered values, float64 of the same shape."""
-        if not time_s > self._now:
-            raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")
+        """Return the filtered values, float64 of the same shape. Raises TimeError when time does not grow."""
+        check_time(time_s, self._now)
         x = np.asarray(values, np.float64)
         if self._x is not None:
             dt = time_s - self._now
-            self._speed += share(self.d_cutoff, dt) * ((x - self._x) / dt - self._speed)
-            x = self._x + share(self.min_cutoff + self.beta * np.abs(self._speed), dt) * (x - self._x)
-        else:
-            self._speed = np.zeros(x.shape)
+            step = x - self._x
+            self._speed = self._speed + share(self.d_cutoff, dt) * (step / dt - self._speed)
+            x = self._x + share(self.min_cutoff + self.beta * np.abs(self._speed), dt) * step
         self._x, self._now = x, time_s
         return x
 
     def reset(self) -> None:
         """Forget what was before."""
         self._x: F64 | None = None
-        self._speed: F64 = np.zeros(0)
+        self._speed: Any = 0.0
         self._now = -math.inf
 
 
+def check_time(time_s: float, before_s: float) -> None:
+    """Raise TimeError unless time grows."""
+    if not before_s < time_s < math.inf:
+        raise TimeError(f"time_s must grow from call to call: got {time_s} after {before_s}")
+
+
 class Smoother:
-    """Steadies the joints of tracked people. Rows with id -1 pass through; boxes and box scores stay as they are."""
+    """Steadies the joints of tracked people. Rows with id -1 pass through; boxes and box scores stay as they are.
+
+    A joint that is not seen any more stays where it was while its score falls to what the network says, within
+    `fade_s`; then the network's own word passes through.
+    """
 
     def __init__(self, config: SmoothConfig = SmoothConfig()) -> None:
         self.config = config
         self.reset()
 
     def update(self, poses: Poses, time_s: float) -> Poses:
-        """Return the same rows with steadier xy; scores of joints that vanished fall to 0 within `fade_s`.
+        """Return the same rows with steadier xy, and scores that fade; NaN joints count as not seen.
 
         time_s: seconds, greater than at the call before. Raises TimeError, and ShapeError for an id given twice.
         """
-        if not time_s > self._now or time_s == math.inf:
-            raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")
+        check_time(time_s, self._now)
+        ids = poses.ids.tolist()
+        rows = [row for row, identity in enumerate(ids) if identity >= 0]
+        if len({ids[row] for row in rows}) != len(rows):
+            raise ShapeError(f"ids of one frame must differ, got {ids}")
         self._now = time_s
-        xy, scores = poses.xy.copy(), poses.scores.copy()
-        known = poses.ids.tolist()
-        for row, identity in enumerate(known):
-            if identity >= 0:
-                state = self._people.get(identity)
-                if state is None or state.x.shape != xy[row].shape:
-                    state = self._people[identity] = _Joints(xy.shape[1])
-                size = math.sqrt(max(float(np.prod(poses.boxes[row, 2:] - poses.boxes[row, :2])), 1.0))
-                state.step(xy[row], scores[row], time_s, size, self.config)
-        for identity in [i for i, state in self._people.items() if time_s - state.now > 2]:
-            del self._people[identity]
+        if not rows:
+            return poses
+        if len(rows) == len(ids):
+            xy, scores = self._step(ids, poses.xy, poses.scores, poses.boxes)
+        else:
+            some = self._step([ids[row] for row in rows], poses.xy[rows], poses.scores[rows], poses.boxes[rows])
+            xy, scores = poses.xy.copy(), poses.scores.copy()
+            xy[rows], scores[rows] = some
         return replace(poses, xy=xy, scores=scores)
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before."""
-        self._people: dict[int, _Joints] = {}
         self._now = -math.inf
+        self._empty(0)
 
+    def _empty(self, joints: int) -> None:
+        """Remember S = 0 people: filtered place and speed (S, K, 2), last sight of each joint and its score (S, K)."""
+        self._ids: list[int] = []
+        self._x, self._speed = np.empty((0, joints, 2)), np.empty((0, joints, 2))
+        self._seen, self._score = np.empty((0, joints)), np.empty((0, joints))
 
-class _Joints:
-    """One person's joints: filtered place (K, 2), speed (K, 2), when each was last seen (K,), with what score (K,)."""
+    def _places(self, ids: list[int], joints: int) -> Any:
+        """Return where these people are in the arrays, which grow for new ones and forget those long unseen."""
+        if ids == self._ids:
+            return slice(None)
+        if joints != self._x.shape[1]:
+            self._empty(joints)
+        kept = np.flatnonzero(self._now - self._seen.max(axis=1, initial=NEVER) <= self.config.memory_s)
+        if len(kept) < len(self._ids):
+            self._ids = [self._ids[i] for i in kept]
+            self._x, self._speed = self._x[kept], self._speed[kept]
+            self._seen, self._score = self._seen[kept], self._score[kept]
+        new = [identity for identity in ids if identity not in self._ids]
+        if new:
+            pairs, ones = np.zeros((len(new), joints, 2)), np.zeros((len(new), joints))
+            self._ids = self._ids + new
+            self._x, self._speed = np.concatenate([self._x, pairs]), np.concatenate([self._speed, pairs])
+            self._seen, self._score = np.concatenate([self._seen, ones + NEVER]), np.concatenate([self._score, ones])
+        place = {identity: i for i, identity in enumerate(self._ids)}
+        return [place[identity] for identity in ids]
 
-    def __init__(self, joints: int) -> None:
-        self.x, self.speed = np.zeros((joints, 2)), np.zeros((joints, 2))
-        self.seen, self.score = np.full(joints, -math.inf), np.zeros(joints)
-        self.now = -math.inf
-
-    def step(self, xy: NDArray[Any], scores: NDArray[Any], time_s: float, size: float, config: SmoothConfig) -> None:
-        """Take a new sight, and write what is to be shown into xy and scores."""
-        self.now = time_s
-        sight = (scores >= config.visible) & np.isfinite(xy).all(axis=1)
-        gap = time_s - self.seen
-        off = xy - self.x
-        stale = (gap > config.fade_s) | (np.abs(off).max(axis=1) > config.jump * size)
-        start, go, gone = sight & stale, sight & ~stale, ~sight & (gap <= config.fade_s)
-        if go.any():
-            dt = gap[go, None]
-            speed, step = self.speed[go], off[go]
-            speed = speed + share(config.d_cutoff, dt) * (step / dt - speed)
-            cutoff = config.min_cutoff + config.beta / size * np.abs(speed)
-            self.x[go] += share(cutoff, dt) * step
-            self.speed[go] = speed
-        self.x[start], self.speed[start] = xy[start], 0.0
-        self.seen[sight], self.score[sight] = time_s, scores[sight]
-        shown = sight | gone
-        xy[shown] = self.x[shown]
-        fading = self.score[gone] * (1 - gap[gone] / config.fade_s) if config.fade_s else 0.0
-        scores[gone] = np.fmax(fading, np.nan_to_num(scores[gone]))
+    def _step(self, ids: list[int], xy: F32, scores: F32, boxes: F32) -> tuple[F32, F32]:
+        """Take a new sight of some people (n, K, 2), (n, K), (n, 4); returns what to show."""
+        config, at = self.config, self._places(ids, xy.shape[1])
+        x, speed, gap = self._x[at], self._speed[at], self._now - self._seen[at]
+        size = np.fmax((boxes[:, 2] - boxes[:, 0] + boxes[:, 3] - boxes[:, 1]) / 2, 1.0)[:, None]
+        sight = scores >= config.visible
+        if not math.isfinite(float(xy.sum())):
+            sight &= np.isfinite(xy).all(axis=2)
+            xy_seen = np.where(sight[..., None], xy, x)
+        else:
+            xy_seen = xy
+        dt, off = gap[..., None], xy_seen - x
+        moved_speed = speed + share(config.d_cutoff, dt) * (off / dt - speed)
+        cutoff = config.min_cutoff + (config.beta / size)[..., None] * np.abs(moved_speed)
+        moved = x + share(cutoff, dt) * off
+        anew = (gap > config.fade_s) | (np.abs(off).max(axis=2) > config.jump * size)
+        if anew.any():
+            moved = np.where(anew[..., None], xy_seen, moved)
+            moved_speed = np.where(anew[..., None], 0.0, moved_speed)
+        if sight.all():
+            self._x[at], self._speed[at], self._seen[at], self._score[at] = moved, moved_speed, self._now, scores
+            return moved.astype(np.float32), scores
+        shown, there = sight[..., None], sight & ~anew
+        # Joints out of sight go where the body goes.
+        weight = np.maximum(there.sum(axis=1), 1)[:, None]
+        drift = np.where(there[..., None], moved - x, 0.0).sum(axis=1) / weight
+        moved = np.where(shown, moved, x + drift[:, None])
+        before = self._score[at]
+        self._x[at], self._speed[at] = moved, np.where(shown, moved_speed, 0.0)
+        self._seen[at] = np.where(sight, self._now, self._seen[at])
+        self._score[at] = np.where(sight, scores, before)
+        fading = ~sight & (gap <= config.fade_s)
+        xy = np.where((sight | fading)[..., None], moved, xy)
+        return xy.astype(np.float32), np.where(fading, np.fmax(before * (1 - gap / config.fade_s), scores), scores)

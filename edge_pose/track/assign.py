@@ -9,18 +9,18 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-def assign(likeness: F64, least: float) -> tuple[I64, I64]:
-    """Pair rows (M) with columns (N) of a likeness (M, N) so that the sum is greatest; no pair is below `least`.
+def assign(worth: F64, may: NDArray[np.bool_]) -> tuple[I64, I64]:
+    """Pair rows (M) with columns (N) so that as many as can be are paired, and the worth (M, N) in [0, 1] is greatest.
 
-    Returns row and column indices of the pairs, rows ascending; M or N may be 0. Where every row and column has at
-    most one candidate there is nothing to weigh; only else SciPy is loaded (0.4 s and 50 MB, once a process).
+    may (M, N): which pairs are allowed. Returns row and column indices, rows ascending; M or N may be 0. Where no row
+    and no column has two candidates there is nothing to weigh; only else SciPy is loaded.
     """
-    good = likeness >= least
-    rows, columns = good.nonzero()
-    if len(rows) < 2 or (len(set(rows.tolist())) == len(rows) and len(set(columns.tolist())) == len(columns)):
+    rows, columns = may.nonzero()
+    count = len(rows)
+    if count < 2 or (len(set(rows.tolist())) == count and len(set(columns.tolist())) == count):
         return rows, columns
     from scipy.optimize import linear_sum_assignment
 
-    rows, columns = linear_sum_assignment(np.where(good, likeness, 0.0), maximize=True)
-    kept = good[rows, columns]
+    rows, columns = linear_sum_assignment(np.where(may, worth, -1.0), maximize=True)
+    kept = may[rows, columns]
     return rows[kept], columns[kept]

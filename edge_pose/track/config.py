@@ -20,7 +20,7 @@ class TrackConfig:
     """
 
     keep_score: float = 0.1
-    start_score: float = 0.3
+    start_score: float = 0.4
     sure_score: float = 0.6
     hits: int = 3
     patience_s: float = 1.0

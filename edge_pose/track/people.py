@@ -1,0 +1,55 @@
+"""Rows of a frame made sound: what a tracker computes with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_pose.poses import Poses
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """N people: xy (N, K, 2), joints (N, K) scores, mid and half (N, 2) centre and half sides of the box, scores (N,).
+
+    All finite; half sides are at least half a pixel; joints that were not finite have score 0.
+    """
+
+    xy: F32
+    joints: F32
+    mid: F64
+    half: F64
+    scores: F32
+
+    @classmethod
+    def of(cls, poses: Poses) -> People:
+        """Take the rows of a frame; a row without a finite box or score is nobody (score 0)."""
+        xy, joints = np.ascontiguousarray(poses.xy), np.ascontiguousarray(poses.scores)
+        boxes, scores = poses.boxes, poses.box_scores
+        if not math.isfinite(float(xy.sum() + joints.sum() + boxes.sum() + scores.sum())):
+            bad = ~(np.isfinite(xy).all(axis=2) & np.isfinite(joints))
+            xy, joints = np.where(bad[..., None], np.float32(0), xy), np.where(bad, np.float32(0), joints)
+            lost = ~(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))
+            boxes, scores = np.where(lost[:, None], np.float32(0), boxes), np.where(lost, np.float32(0), scores)
+        low, high = boxes[:, :2].astype(np.float64), boxes[:, 2:]
+        return cls(xy, joints, (low + high) / 2, np.maximum((high - low) / 2, 0.5), scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def rows(self, rows: Any) -> People:
+        """Return some of them."""
+        return People(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @property
+    def areas(self) -> F32:
+        """Box areas (N,), square pixels."""
+        return (4 * self.half[:, 0] * self.half[:, 1]).astype(np.float32)
