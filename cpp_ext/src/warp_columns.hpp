@@ -11,7 +11,7 @@ namespace edge_pose::warp {
 // Where output index i samples the frame: at start + i * step, in index coordinates (pixel centres at integers).
 struct Axis {
   double start, step;
-  double at(int i) const { return start + i * step; }
+  EDGE_POSE_BOTH double at(int i) const { return start + i * step; }
 };
 
 // A tap and its right-hand neighbour: index in [-1, size) and the neighbour's weight in 2^-14.
@@ -20,7 +20,7 @@ struct Tap {
 };
 
 // position must lie in [-1, 2^24].
-inline Tap tap_at(double position) {
+EDGE_POSE_BOTH inline Tap tap_at(double position) {
   Tap tap{static_cast<int>(position + 1.0) - 1, 0};
   tap.weight = static_cast<int>((position - tap.index) * WEIGHT_ONE + 0.5);
   if (tap.weight == WEIGHT_ONE) tap = {tap.index + 1, 0};

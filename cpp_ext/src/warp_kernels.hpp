@@ -7,6 +7,13 @@
 #include "edge_pose/simd.hpp"
 #include "edge_pose/warp.hpp"
 
+// What the device computes, too: the same source, so the same numbers.
+#if defined(__CUDACC__)
+#define EDGE_POSE_BOTH __host__ __device__
+#else
+#define EDGE_POSE_BOTH
+#endif
+
 namespace edge_pose::warp {
 
 constexpr int WEIGHT_BITS = 14;  // interpolation weights are integers that sum to 2^14
@@ -24,7 +31,7 @@ struct Target {
 };
 
 // One pixel farther, as a byte count.
-inline std::size_t element_size(Element e) { return e == Element::f32 ? 4 : e == Element::f16 ? 2 : 1; }
+EDGE_POSE_BOTH inline std::size_t element_size(Element e) { return e == Element::f32 ? 4 : e == Element::f16 ? 2 : 1; }
 
 // The horizontal part of an axis-aligned resize, the same for every row.
 struct Columns {

@@ -10,7 +10,7 @@ namespace edge_pose::warp {
 namespace {
 
 // To nearest, ties to even; beyond 65504 infinity; NaN stays NaN.
-inline std::uint16_t half_from_float(float value) {
+EDGE_POSE_BOTH inline std::uint16_t half_from_float(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
@@ -33,9 +33,9 @@ inline std::uint16_t half_from_float(float value) {
 }
 
 // To nearest, halves up as OpenCV's resize has them; 0 <= value <= 255.
-inline std::uint8_t byte_from_float(float value) { return static_cast<std::uint8_t>(value + 0.5F); }
+EDGE_POSE_BOTH inline std::uint8_t byte_from_float(float value) { return static_cast<std::uint8_t>(value + 0.5F); }
 
-inline void store_element(Element element, void* at, float pixel, float scale, float bias) {
+EDGE_POSE_BOTH inline void store_element(Element element, void* at, float pixel, float scale, float bias) {
   if (element == Element::u8) {
     *static_cast<std::uint8_t*>(at) = byte_from_float(pixel);
     return;
@@ -118,15 +118,15 @@ inline bool scatter_eights(const ScatterRun& run, int from, int to) {
 // BT.601 in 6 fractional bits: luma is (y - 16) * 128, chroma (u - 128) * 256, each product rounds as a * b >> 15.
 constexpr int YUV_Y = 19077, YUV_RV = 13075, YUV_GU = 3209, YUV_GV = 6660, YUV_BU = 16525;
 
-inline int rounded_product(int a, int b) { return (a * b + (1 << 14)) >> 15; }
+EDGE_POSE_BOTH inline int rounded_product(int a, int b) { return (a * b + (1 << 14)) >> 15; }
 
-inline std::uint8_t byte_from_fixed(int value) {
+EDGE_POSE_BOTH inline std::uint8_t byte_from_fixed(int value) {
   value = value > 32767 - 32 ? 32767 - 32 : value;  // where 16-bit lanes saturate
   value = (value + 32) >> 6;
   return static_cast<std::uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-inline void bgr_from_yuv(int y, int u, int v, std::uint8_t* bgr) {
+EDGE_POSE_BOTH inline void bgr_from_yuv(int y, int u, int v, std::uint8_t* bgr) {
   const int luma = rounded_product((y > 16 ? y - 16 : 0) * 128, YUV_Y);
   const int cu = (u - 128) * 256, cv = (v - 128) * 256;
   bgr[0] = byte_from_fixed(luma + rounded_product(cu, YUV_BU));
