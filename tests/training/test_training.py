@@ -1,0 +1,130 @@
+"""The making of edge-pose-nano: heads that say what they should cost nothing, and decode to the joints."""
+
+import numpy as np
+import pytest
+import torch
+
+from edge_pose.models.movenet import Decoder, build_movenet
+from training.augment import MIRROR, SIDE, Augment, cut
+from training.label import turned
+from training.measure import oks
+from training.nano import VARIANT, folded_state, learner
+from training.pool import Pool, rendered, write
+from training.targets import CELLS, STRIDE, losses
+from training.train import Plan, rate, train
+
+
+def said(joints):
+    """Heads that a perfect network gives for one person's joints (17, 2) inside the picture."""
+    cells = joints / STRIDE - 0.5
+    middle = ((cells.min(0) + cells.max(0)) / 2).round()
+    grid = np.arange(CELLS)
+
+    def peak(at, sigma):
+        value = np.exp(-((grid[None] - at[0]) ** 2 + (grid[:, None] - at[1]) ** 2) / (2 * sigma**2))
+        return np.log(np.clip(value, 1e-6, 1 - 1e-6) / (1 - np.clip(value, 1e-6, 1 - 1e-6)))
+
+    size = np.ptp(cells, axis=0).max()
+    centre = peak((cells.min(0) + cells.max(0)) / 2, np.clip(size * 0.12, 1, 4))[None]
+    heatmaps = np.stack([peak(c, 1.5) for c in cells])
+    here = np.stack(np.meshgrid(grid, grid, indexing="ij"), 0)  # y, x
+    regression = np.concatenate([c[::-1, None, None] - here for c in cells])
+    offsets = np.concatenate([(j / STRIDE)[::-1, None, None] - here for j in joints])
+    assert middle.min() >= 0
+    return tuple(torch.tensor(a[None], dtype=torch.float32) for a in (centre, regression, heatmaps, offsets))
+
+
+@pytest.fixture
+def joints():
+    return np.random.default_rng(2).uniform(40, 150, (17, 2)).astype(np.float32)
+
+
+def test_perfect_heads_cost_nothing_and_decode_to_the_joints(joints):
+    heads = said(joints)
+    cost = losses(heads, torch.tensor(joints)[None, None], torch.ones(1, 1, 17))
+    assert all(float(value) < 2e-2 for value in cost.values()), cost
+    yx = Decoder(CELLS, CELLS)(*heads)[0, 0].numpy()
+    np.testing.assert_allclose(yx[:, 1::-1] * SIDE, joints, atol=1e-3)
+
+
+def test_a_wrong_head_costs_more(joints):
+    heads = said(joints)
+    target = torch.tensor(joints)[None, None], torch.ones(1, 1, 17)
+    right = losses(heads, *target)
+    for index, name in enumerate(("centre", "regression", "heatmap", "offset")):
+        wrong = list(heads)
+        wrong[index] = wrong[index].roll(9, dims=-1)
+        assert float(losses(tuple(wrong), *target)[name]) > 5 * float(right[name]) + 1e-3
+
+
+def test_nobody_is_a_lesson_too(joints):
+    heads = [h.requires_grad_() for h in said(joints)]
+    cost = losses(tuple(heads), torch.zeros(1, 3, 17, 2), torch.zeros(1, 3, 17))
+    assert cost["centre"].item() > 0 and cost["regression"].item() == cost["offset"].item() == 0
+    sum(cost.values()).backward()
+    assert all(torch.isfinite(h.grad).all() for h in heads)
+
+
+def test_folding_the_normalisations_changes_nothing():
+    torch.manual_seed(0)
+    net = learner()
+    pictures = torch.rand(2, 3, 192, 192) * 255
+    for _ in range(3):  # statistics that are not the ones of the start
+        net.train()(pictures)
+    plain = build_movenet(VARIANT, decode="outside", layout="nchw")
+    plain.load_state_dict(folded_state(net.eval()))
+    with torch.no_grad():
+        for ours, theirs in zip(plain(pictures), net(pictures), strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+    assert sum(p.numel() for p in plain.parameters()) <= 1_500_000
+
+
+def test_joints_stay_on_what_they_mark():
+    image = np.zeros((240, 320, 3), np.uint8)
+    rng = np.random.default_rng(1)
+    joints = rng.uniform([90, 60], [230, 180], (1, 17, 2)).astype(np.float32)
+    for x, y in joints[0].astype(int):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    how = Augment(colour=0, hide=0)
+    for _ in range(20):
+        out, xy, weights = cut(image, joints, np.ones((1, 17), np.float32), rng, how)
+        assert out.shape == (SIDE, SIDE, 3)
+        for (x, y), weight in zip(xy[0], weights[0], strict=True):
+            if weight and 3 < x < SIDE - 3 and 3 < y < SIDE - 3:
+                assert out[int(y), int(x)].min() > 100
+            assert (weight == 0) == (not (0 <= x < SIDE and 0 <= y < SIDE))
+
+
+def test_mirroring_swaps_left_and_right():
+    assert (MIRROR[MIRROR] == np.arange(17)).all() and MIRROR[5] == 6 and MIRROR[0] == 0
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_turned_pictures_lead_home(quarters):
+    image = np.zeros((30, 50), np.uint8)
+    image[7, 33] = 1
+    y, x = np.argwhere(np.rot90(image, quarters))[0]
+    home = turned(np.array([x + 0.5, y + 0.5]), quarters, 30, 50)
+    np.testing.assert_allclose(home, [33.5, 7.5])
+
+
+def test_oks_of_the_same_joints_is_one(joints):
+    assert oks(joints, joints, np.ones(17)) == 1
+    assert 0 < oks(joints + 5, joints, np.ones(17)) < 0.9
+
+
+def test_learning_rate_rises_and_ends_at_nothing():
+    plan = Plan()
+    assert rate(plan, 0) == 0 and rate(plan, 0.03) == pytest.approx(plan.rate) and rate(plan, 1) == pytest.approx(0)
+
+
+@pytest.mark.slow
+def test_training_goes_on_where_it_stopped(tmp_path):
+    write(tmp_path / "rendered.npz", (rendered(seed) for seed in range(8)), "test")
+    assert len(Pool(tmp_path / "rendered.npz")) == 8
+    plan = Plan(batch=2)
+    for minutes in (0.02, 0.04):
+        train(tmp_path, tmp_path / "out", minutes, plan, threads=1, workers=0)
+        state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+        assert state["spent"] >= minutes * 60 * 0.99
+    assert state["step"] > 1

@@ -1,0 +1,87 @@
+"""Pictures of the pool, never twice the same: turned, cut, mirrored, coloured, hidden in part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_pose.skeleton import COCO17
+
+F32 = NDArray[np.float32]
+SIDE = 192
+MIRROR = np.arange(17)
+for _a, _b in COCO17.flip_pairs:
+    MIRROR[[_a, _b]] = _b, _a
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """How wild: whole: share of pictures shown whole; turned: share at any angle; tilt: degrees of the others."""
+
+    whole: float = 0.3
+    turned: float = 0.12
+    tilt: float = 14.0
+    closest: float = 1.05
+    widest: float = 2.6
+    colour: float = 0.8
+    hide: float = 0.25
+
+
+def cut(
+    image: NDArray[np.uint8], joints: F32, weights: F32, rng: np.random.Generator, how: Augment
+) -> tuple[NDArray[np.uint8], F32, F32]:
+    """One picture (192, 192, 3) RGB of an image (H, W, 3) BGR, its joints (P, 17, 2) and weights (P, 17).
+
+    Joints that fall outside get the weight 0.
+    """
+    height, width = image.shape[:2]
+    known = weights > 0
+    sizes = [np.ptp(j[k], axis=0).max() if k.any() else 0 for j, k in zip(joints, known, strict=True)]
+    main = int(np.argmax(sizes)) if len(sizes) else 0
+    if len(sizes) and sizes[main] > 8 and rng.random() > how.whole:
+        spot = joints[main][known[main]]
+        middle = (spot.min(0) + spot.max(0)) / 2
+        side = sizes[main] * rng.uniform(how.closest, how.widest) + 8
+        middle = middle + rng.normal(0, 0.12, 2) * (side - 0.6 * sizes[main])
+    else:
+        middle, side = np.array([width / 2, height / 2]), max(width, height) * rng.uniform(0.95, 1.1)
+    angle = rng.uniform(-180, 180) if rng.random() < how.turned else rng.normal(0, how.tilt)
+    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, SIDE / side)
+    matrix[:, 2] += SIDE / 2 - middle
+    out = np.asarray(cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
+    joints = (joints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    if rng.random() < 0.5:
+        out = out[:, ::-1]
+        joints = joints[:, MIRROR]
+        joints[..., 0] = SIDE - joints[..., 0]
+        weights = weights[:, MIRROR]
+    weights = np.where(((joints >= 0) & (joints < SIDE)).all(2), weights, 0).astype(np.float32)
+    out = np.ascontiguousarray(out[..., ::-1])
+    if rng.random() < how.colour:
+        out = _coloured(out, rng)
+    if rng.random() < how.hide:
+        w, h = rng.integers(8, 60, 2)
+        x, y = rng.integers(0, SIDE - w), rng.integers(0, SIDE - h)
+        out[y : y + h, x : x + w] = rng.integers(0, 255, 3)
+        under = (joints >= [x, y]).all(2) & (joints < [x + w, y + h]).all(2)
+        weights = np.where(under, np.minimum(weights, 0.4), weights).astype(np.float32)
+    return out, joints, weights
+
+
+def _coloured(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Other light, another camera: gains, gamma, grey, blur and noise."""
+    table = np.arange(256, dtype=np.float32)[:, None] / 255
+    gains = rng.uniform(0.6, 1.3) * rng.normal(1, 0.08, 3)
+    table = np.clip(table ** rng.uniform(0.6, 1.6) * gains + rng.normal(0, 0.04), 0, 1) * 255
+    image = np.stack([table[:, c].astype(np.uint8)[image[..., c]] for c in range(3)], axis=2)
+    if rng.random() < 0.15:
+        image = np.repeat(image.mean(2, keepdims=True).astype(np.uint8), 3, 2)
+    if rng.random() < 0.2:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)), np.uint8)
+    if rng.random() < 0.25:
+        noise = rng.standard_normal(image.shape, np.float32) * rng.uniform(2, 14)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return image

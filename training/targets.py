@@ -1,0 +1,91 @@
+"""What the four heads should say of a picture, and how far they are from it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CELLS, STRIDE = 48, 4
+SIGMA = 1.5  # cells, of the joints' peaks
+SHARE = 0.12  # sigma of the centre's peak, of the body's size
+
+
+def losses(heads: tuple[Tensor, Tensor, Tensor, Tensor], joints: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """Return each head's loss.
+
+    joints (N, P, 17, 2): input pixels; weights (N, P, 17): 1 seen, between 0 and 1 less sure, 0 outside or unknown.
+    A row whose weights are all 0 is nobody.
+    """
+    centre, regression, heatmaps, offsets = heads
+    cells = joints / STRIDE - 0.5  # in the grid of cell centres
+    there = weights > 0
+    person = there.any(2)
+    wide = torch.where(there[..., None], cells, cells.new_tensor(1e6))
+    low = wide.amin(2)
+    high = torch.where(there[..., None], cells, cells.new_tensor(-1e6)).amax(2)
+    middle = torch.where(person[..., None], (low + high) / 2, cells.new_tensor(-1e3))
+    size = torch.where(person, (high - low).amax(2), cells.new_tensor(10.0)).clamp(4, 60)
+
+    peaks = _peaks(cells, cells.new_tensor(SIGMA)) * weights[..., None, None]
+    wanted = peaks.amax(1)
+    at_middle = _peaks(middle, (size * SHARE).clamp(1, 4)) * person[..., None, None]
+    wanted_middle = at_middle.amax(1, keepdim=True)
+    return {
+        "centre": _quality_focal(centre, wanted_middle),
+        "heatmap": _quality_focal(heatmaps, wanted),
+        "regression": _regression(regression, cells, weights, at_middle, size),
+        "offset": _offset(offsets, joints / STRIDE, cells, weights),
+    }
+
+
+def _peaks(at: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussians (..., 48, 48) around cells (..., 2)."""
+    grid = torch.arange(CELLS, dtype=at.dtype, device=at.device)
+    spread = (2 * sigma * sigma)[..., None]
+    along = torch.exp(-((grid - at[..., :1]) ** 2) / spread)
+    down = torch.exp(-((grid - at[..., 1:]) ** 2) / spread)
+    return down[..., :, None] * along[..., None, :]
+
+
+def _quality_focal(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy with soft targets, weighed by the squared error (Li et al. 2020, eq. 3), per peak."""
+    error = (torch.sigmoid(logits) - wanted).abs()
+    loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * error * error
+    return loss.sum() / (wanted > 0.9).sum().clamp(min=len(wanted))
+
+
+def _regression(maps: Tensor, cells: Tensor, weights: Tensor, at_middle: Tensor, size: Tensor) -> Tensor:
+    """Distance of the expected joints, in shares of the body, in the cells around a person's middle."""
+    batch, _, joints, _ = cells.shape
+    best, whose = at_middle.max(1)  # (N, 48, 48): each cell answers for the person whose middle it is nearest
+    n, y, x = torch.nonzero(best > 0.4, as_tuple=True)
+    if not len(n):
+        return maps.sum() * 0
+    p = whose[n, y, x]
+    said = maps.view(batch, joints, 2, CELLS, CELLS)[n, :, :, y, x]  # (M, 17, 2): y, x
+    here = torch.stack([y, x], 1)[:, None].to(cells.dtype)
+    wanted = cells[n, p].flip(-1) - here
+    weight = weights[n, p] * best[n, y, x][:, None]
+    error = F.smooth_l1_loss(said, wanted, reduction="none", beta=0.5).sum(2) / size[n, p][:, None]
+    return (error * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _offset(maps: Tensor, places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    """Distance in cells of the finer place that the cells around a joint tell; decoding adds it to row and column."""
+    batch, people, joints, _ = cells.shape
+    total, count = maps.sum() * 0, weights.new_zeros(())
+    nearest = cells.round().long()
+    view = maps.view(batch, joints, 2, CELLS, CELLS)
+    number = torch.arange(batch, device=maps.device)[:, None, None].expand(batch, people, joints)
+    joint = torch.arange(joints, device=maps.device)[None, None].expand(batch, people, joints)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            x, y = nearest[..., 0] + dx, nearest[..., 1] + dy
+            inside = (x >= 0) & (y >= 0) & (x < CELLS) & (y < CELLS) & (weights > 0)
+            n, k = number[inside], joint[inside]
+            said = view[n, k, :, y[inside], x[inside]]
+            wanted = places[inside].flip(-1) - torch.stack([y[inside], x[inside]], 1)
+            total = total + ((said - wanted).abs().sum(1) * weights[inside]).sum()
+            count = count + weights[inside].sum()
+    return total / count.clamp(min=1)

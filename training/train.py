@@ -1,0 +1,176 @@
+"""Train edge-pose-nano: `python -m training.train --data DIR --output DIR`; stopped, it goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.augment import Augment, cut
+from training.nano import learner
+from training.pool import Pool
+from training.targets import losses
+
+SHARES = {"centre": 1.0, "heatmap": 1.0, "regression": 2.0, "offset": 0.5}
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One training: batch and its share of video frames, peak learning rate, decay, averaging, seed."""
+
+    batch: int = 32
+    videos: float = 0.3
+    rate: float = 3e-3
+    decay: float = 1e-2
+    average: float = 0.998
+    seed: int = 1
+    how: Augment = field(default_factory=Augment)
+
+
+class Pictures(torch.utils.data.IterableDataset[Batch]):
+    """Batches without end; worker k of step s makes them from seed (seed, s, k)."""
+
+    def __init__(self, pools: dict[str, Path], plan: Plan, start: int) -> None:
+        self.pools, self.plan, self.start = pools, plan, start
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(1)
+        info = torch.utils.data.get_worker_info()
+        worker = 0 if info is None else info.id
+        pools = {name: Pool(path) for name, path in self.pools.items() if path.exists()}
+        rng = np.random.default_rng([self.plan.seed, self.start, worker])
+        while True:
+            rows = []
+            for _ in range(self.plan.batch):
+                real = "videos" in pools and rng.random() < self.plan.videos
+                pool = pools["videos" if real else "rendered"]
+                image, joints, weights = pool[int(rng.integers(len(pool)))]
+                rows.append(cut(image, joints, weights, rng, self.plan.how))
+            images = np.stack([r[0] for r in rows]).transpose(0, 3, 1, 2)
+            yield (
+                torch.from_numpy(np.ascontiguousarray(images)),
+                torch.from_numpy(np.stack([r[1] for r in rows])),
+                torch.from_numpy(np.stack([r[2] for r in rows])),
+            )
+
+
+def rate(plan: Plan, share: float) -> float:
+    """Learning rate when this share of the time has gone: a short rise, then half a cosine."""
+    warm = 0.03
+    return plan.rate * (share / warm if share < warm else 0.5 * (1 + math.cos(math.pi * (share - warm) / (1 - warm))))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, keep: float) -> None:
+    """Move the averaged weights, and the statistics of their normalisations, towards the network's."""
+    ours, theirs = average.state_dict(), net.state_dict()
+    for name, value in ours.items():
+        if value.dtype.is_floating_point:
+            value.lerp_(theirs[name], 1 - keep)
+        else:
+            value.copy_(theirs[name])
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all."""
+    partial = path.with_suffix(".part")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def train(data: Path, output: Path, minutes: float, plan: Plan, threads: int, workers: int) -> None:
+    """Train for so many minutes of this process's life and those before it; writes checkpoint.pt and log.jsonl."""
+    torch.manual_seed(plan.seed)
+    torch.set_num_threads(threads)
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint, log = output / "checkpoint.pt", output / "log.jsonl"
+    net = learner().train().to(memory_format=torch.channels_last)
+    average = copy.deepcopy(net)
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}], lr=plan.rate
+    )
+    step, spent = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+    pools = {name: data / f"{name}.npz" for name in ("rendered", "videos")}
+    pictures = Pictures(pools, plan, step)
+    loader = torch.utils.data.DataLoader(
+        pictures, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
+    )
+    total: dict[str, float] = {}
+    since, last = time.monotonic(), time.monotonic()
+
+    def keep() -> None:
+        save(
+            checkpoint,
+            {
+                "net": net.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+                "spent": spent,
+            },
+        )
+
+    for images, joints, weights in loader:
+        share = min(spent / (minutes * 60), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate(plan, share)
+        heads = net(images.to(memory_format=torch.channels_last))
+        parts = losses(heads, joints, weights)
+        loss = sum((SHARES[name] * value for name, value in parts.items()), torch.zeros(()))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        follow(average, net, min(plan.average, (1 + step) / (10 + step)))
+        step += 1
+        now = time.monotonic()
+        spent, since = spent + now - since, now
+        for name, value in parts.items():
+            total[name] = total.get(name, 0.0) + value.item()
+        if step % 100 == 0:
+            line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, share)}
+            line |= {name: round(value / 100, 5) for name, value in total.items()}
+            total.clear()
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        if now - last > 120 or spent >= minutes * 60:
+            keep()
+            last = time.monotonic()
+        if spent >= minutes * 60:
+            return
+
+
+def main() -> None:
+    """Train, or go on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=110)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    train(given.data, given.output, given.minutes, Plan(), given.threads, given.workers)
+
+
+if __name__ == "__main__":
+    main()
