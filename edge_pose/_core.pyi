@@ -138,6 +138,14 @@ def letterbox(
     pixel_format: _PixelFormat = "bgr",
     threads: int = 1,
 ) -> None: ...
+def movenet_follow(
+    xy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    *,
+    frame_hw: tuple[int, int],
+    input_hw: tuple[int, int],
+    confidence: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64], tuple[float, float, float]] | None: ...
 def nearby_joints_nms(
     xy: NDArray[np.float32],
     scores: NDArray[np.float32],

@@ -1,7 +1,10 @@
 #include "edge_pose/movenet.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include "edge_pose/movenet_crop.hpp"
 #include "keypoints.hpp"
 
 namespace edge_pose::bindings {
@@ -68,6 +71,34 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
   return joints.result();
 }
 
+constexpr const char* MOVENET_FOLLOW = R"(Whether MoveNet saw somebody, and where it looks next.
+
+xy: (1, 17, 2) float32, frame pixels; scores: (1, 17) float32. frame_hw, input_hw: sizes in pixels. confidence: least
+mean score. Returns None for nobody: a lower mean, or fewer than two joints of 0.2. Else boxes (1, 4) float32 around
+the joints of at least 0.2, box_scores (1,) float32, frame_from_input (1, 2, 3) float64 of the next square, and that
+square's (x, y, side), centre first. Where the torso is not seen or the square would exceed the frame it is the one
+that just holds the frame. Raises ShapeError. Source: TensorFlow's MoveNet tutorial (determine_crop_region).)";
+
+py::object movenet_follow(const py::array& xy, const py::array& scores, std::pair<int, int> frame_hw,
+                          std::pair<int, int> input_hw, double confidence) {
+  constexpr auto JOINTS = static_cast<ssize_t>(MOVENET_JOINTS);
+  check<float>(xy, "xy", {1, JOINTS, 2});
+  check<float>(scores, "scores", {1, JOINTS});
+  if (std::min({frame_hw.first, frame_hw.second, input_hw.first, input_hw.second}) < 1)
+    raise("ShapeError", "frame_hw and input_hw must be at least one pixel");
+  const MovenetPerson person = movenet_person(
+      static_cast<const float*>(xy.data()), static_cast<const float*>(scores.data()), frame_hw.first, frame_hw.second);
+  if (static_cast<double>(person.score) < confidence || person.seen < 2) return py::none();
+  const double left = person.center_x - person.side / 2, top = person.center_y - person.side / 2;
+  F32 boxes({1, 4}), box_scores({1});
+  py::array_t<double> next({1, 2, 3});
+  std::copy(std::begin(person.box), std::end(person.box), boxes.mutable_data());
+  *box_scores.mutable_data() = person.score;
+  const double matrix[6] = {person.side / input_hw.second, 0, left, 0, person.side / input_hw.first, top};
+  std::copy(std::begin(matrix), std::end(matrix), next.mutable_data());
+  return py::make_tuple(boxes, box_scores, next, py::make_tuple(person.center_x, person.center_y, person.side));
+}
+
 }  // namespace
 
 void bind_movenet(py::module_& m) {
@@ -76,6 +107,8 @@ void bind_movenet(py::module_& m) {
         py::kw_only(), py::arg("layout") = "nchw", py::arg("stride") = 4.0, py::arg("order") = "yx",
         py::arg("logits") = true, py::arg("whole_cells") = false, py::arg("min_score") = 0.0,
         py::arg("out") = py::none(), DECODE_MOVENET_HEADS);
+  m.def("movenet_follow", &movenet_follow, py::arg("xy").noconvert(), py::arg("scores").noconvert(), py::kw_only(),
+        py::arg("frame_hw"), py::arg("input_hw"), py::arg("confidence"), MOVENET_FOLLOW);
 }
 
 }  // namespace edge_pose::bindings

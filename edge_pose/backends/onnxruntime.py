@@ -46,13 +46,14 @@ class OnnxRuntime:
         self.outputs = tuple(_info(node) for node in self._session.get_outputs())
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._input_name = self.inputs[0].name
+        self._output_names = [info.name for info in self.outputs]
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the network; see Backend.run."""
         if self._session is None:
             raise BackendError("this model has been closed: load it again")
         try:
-            outputs: list[NDArray[Any]] = self._session.run(None, {self._input_name: batch})
+            outputs: list[NDArray[Any]] = self._session.run(self._output_names, {self._input_name: batch})
         except Exception as err:  # as above
             raise BackendError(f"ONNX Runtime failed on a batch {batch.shape} {batch.dtype}: {_line(err)}") from err
         return outputs

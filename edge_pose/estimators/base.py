@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,13 +28,19 @@ class Timings:
 
     def __init__(self) -> None:
         self.last_ms: dict[str, float] = {}
+        self._name, self._start = "", 0.0
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
-        start = time.perf_counter()
-        yield
-        self.last_ms[name] = self.last_ms.get(name, 0.0) + (time.perf_counter() - start) * 1e3
+    def stage(self, name: str) -> Timings:
+        """Add the time spent inside a `with` to a stage; stages do not nest."""
+        self._name = name
+        return self
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        spent = (time.perf_counter() - self._start) * 1e3
+        self.last_ms[self._name] = self.last_ms.get(self._name, 0.0) + spent
 
 
 class Estimator(ABC):
@@ -107,6 +111,8 @@ class Network:
             "swap_rb": spec.input.color == "RGB",
             "planar": planar,
         }
+        self._order: list[int] | None = None
+        self._plan: tuple[tuple[int, int], dict[str, Any], Affine] | None = None
 
     def _check_input(self, rows: int) -> int:
         wanted = self.spec.input
@@ -123,18 +129,24 @@ class Network:
 
     def fit_frame(self, image: Image) -> tuple[NDArray[Any], Affine]:
         """Fit the whole frame into the first row of the input; returns that row as a batch, and the record."""
-        spec, batch = self.spec, self._buffer[:1]
-        frame_hw = image.shape[:2]
+        if self.spec.transform not in ("letterbox", "stretch"):
+            return self.fit_boxes(image, Boxes.whole(image).xyxy)
         with self.timings.stage("preprocess"):
-            if spec.transform == "letterbox":
-                box = geometry.letterbox(frame_hw, spec.input.hw)
-                place: dict[str, Any] = {"resized_hw": box.resized_hw, "offset_tl": box.offset_tl, "fill": GREY}
-                kernels.letterbox(image, batch, **place, **self._values)
-                return batch, box.affine
-            if spec.transform == "stretch":
-                kernels.letterbox(image, batch, resized_hw=spec.input.hw, offset_tl=(0, 0), **self._values)
-                return batch, geometry.stretch(frame_hw, spec.input.hw)
-        return self.fit_boxes(image, Boxes.whole(image).xyxy)
+            batch, frame_hw = self._buffer[:1], (image.shape[0], image.shape[1])
+            if self._plan is None or self._plan[0] != frame_hw:  # frames of a stream have one size
+                self._plan = (frame_hw, *self._place(frame_hw))
+            kernels.letterbox(image, batch, **self._plan[1])
+            return batch, self._plan[2]
+
+    def _place(self, frame_hw: tuple[int, int]) -> tuple[dict[str, Any], Affine]:
+        """Say where a frame of this size goes in the input."""
+        input_hw = self.spec.input.hw
+        if self.spec.transform == "stretch":
+            place: dict[str, Any] = {"resized_hw": input_hw, "offset_tl": (0, 0)}
+            return place | self._values, geometry.stretch(frame_hw, input_hw)
+        box = geometry.letterbox(frame_hw, input_hw)
+        place = {"resized_hw": box.resized_hw, "offset_tl": box.offset_tl, "fill": GREY}
+        return place | self._values, box.affine
 
     def fit_boxes(self, image: Image, xyxy: NDArray[np.float32]) -> tuple[NDArray[Any], Affine]:
         """Crop up to `rows` boxes (n, 4) out of the frame, by the transform of the specification."""
@@ -163,11 +175,16 @@ class Network:
             outputs = [values[:rows] for values in outputs]
         if not self.spec.outputs:
             return outputs
-        by_name = {info.name: values for info, values in zip(self.backend.outputs, outputs, strict=True)}
-        missing = [name for name in self.spec.outputs if name not in by_name]
+        if self._order is None:
+            self._order = self._find_outputs()
+        return [outputs[i] for i in self._order]
+
+    def _find_outputs(self) -> list[int]:
+        names = [info.name for info in self.backend.outputs]
+        missing = [name for name in self.spec.outputs if name not in names]
         if missing:
-            raise SpecError(f"{self.spec.name}: the file has no output {missing[0]!r}; it has {', '.join(by_name)}")
-        return [by_name[name] for name in self.spec.outputs]
+            raise SpecError(f"{self.spec.name}: the file has no output {missing[0]!r}; it has {', '.join(names)}")
+        return [names.index(name) for name in self.spec.outputs]
 
     def close(self) -> None:
         """Give the engine's memory back."""

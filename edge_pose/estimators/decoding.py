@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,19 +30,18 @@ def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
         raise SpecError(
             f"{spec.name}: decode family {spec.decode.family!r} needs {wanted} outputs, the file has {len(outputs)}"
         )
-    with fitting(spec):
-        xy, scores = _decode(spec, outputs, affine)
-    _check_joints(spec, xy)
-    return xy, scores.clip(0.0, 1.0, out=scores)
-
-
-@contextmanager
-def fitting(spec: ModelSpec) -> Iterator[None]:
-    """Say of outputs that the decoder refuses whose they are: that they are odd is the specification's mistake."""
     try:
-        yield
+        xy, scores = _decode(spec, outputs, affine)
     except ShapeError as err:
-        raise SpecError(f"{spec.name}: the file's output is not what the specification says: {err}") from err
+        raise unfit(spec, err) from err
+    _check_joints(spec, xy)
+    np.maximum(scores, 0.0, out=scores)
+    return xy, np.minimum(scores, 1.0, out=scores)
+
+
+def unfit(spec: ModelSpec, err: ShapeError) -> SpecError:
+    """Say of outputs that the decoder refuses whose they are: that they are odd is the specification's mistake."""
+    return SpecError(f"{spec.name}: the file's output is not what the specification says: {err}")
 
 
 def _decode(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from edge_pose import geometry
+from edge_pose import geometry, kernels
 from edge_pose.estimators.base import Estimator, Network
 from edge_pose.estimators.decoding import decode_crops
-from edge_pose.estimators.movenet_crop import MIN_SCORE, next_square, whole_frame
+from edge_pose.estimators.movenet_crop import whole_frame
 from edge_pose.frames import Image, check_image
 from edge_pose.poses import Poses
 from edge_pose.spec import MovenetDecode
@@ -24,32 +22,35 @@ class MoveNet(Estimator):
         assert isinstance(decode, MovenetDecode)  # a ModelSpec of this task has no other
         self.network, self.skeleton = network, network.spec.skeleton
         self.confidence = decode.confidence if confidence is None else confidence
-        self._square: tuple[tuple[int, int], geometry.Affine] | None = None
+        self._frame_hw = (0, 0)
+        self._whole: geometry.Affine | None = None
+        self._next: geometry.Affine | None = None
 
     def __call__(self, image: Image) -> Poses:
         """Return the person, or nobody."""
         image = check_image(image)
-        self.network.timings.last_ms.clear()
-        frame_hw = (image.shape[0], image.shape[1])
-        batch, affine = self.network.warp(image, self._look(frame_hw))
-        outputs = self.network.run(batch)
-        with self.network.timings.stage("decode"):
-            xy, scores = decode_crops(self.network.spec, outputs, affine)
-            seen = scores[0] >= MIN_SCORE
-            score = float(scores[0].mean())
-            if score < self.confidence or seen.sum() < 2:
-                self._square = None
+        network = self.network
+        network.timings.last_ms.clear()
+        input_hw = network.spec.input.hw
+        batch, affine = network.warp(image, self._look((image.shape[0], image.shape[1]), input_hw))
+        outputs = network.run(batch)
+        with network.timings.stage("decode"):
+            xy, scores = decode_crops(network.spec, outputs, affine)
+            found = kernels.movenet_follow(
+                xy, scores, frame_hw=self._frame_hw, input_hw=input_hw, confidence=self.confidence
+            )
+            if found is None:
+                self._next = None
                 return Poses.empty(self.skeleton)
-            square = geometry.squares(*next_square(xy[0], scores[0], frame_hw), self.network.spec.input.hw)
-            self._square = (frame_hw, square)
-            box = np.concatenate([xy[0, seen].min(axis=0), xy[0, seen].max(axis=0)])
-        return Poses(xy, scores, box[None], np.array([score], np.float32), skeleton=self.skeleton)
+            boxes, box_scores, frame_from_input, _ = found
+            self._next = geometry.Affine(frame_from_input)
+            return Poses(xy, scores, boxes, box_scores, skeleton=self.skeleton)
 
-    def _look(self, frame_hw: tuple[int, int]) -> geometry.Affine:
+    def _look(self, frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> geometry.Affine:
         """Return where to look: around the person of the frame before if it had the same size, else everywhere."""
-        if self._square is not None and self._square[0] == frame_hw:
-            return self._square[1]
-        return geometry.squares(*whole_frame(frame_hw), self.network.spec.input.hw)
+        if self._whole is None or frame_hw != self._frame_hw:
+            self._frame_hw, self._whole, self._next = frame_hw, whole_frame(frame_hw, input_hw), None
+        return self._whole if self._next is None else self._next
 
     @property
     def timings_ms(self) -> dict[str, float]:
@@ -58,7 +59,7 @@ class MoveNet(Estimator):
 
     def reset(self) -> None:
         """Look at the whole of the next frame."""
-        self._square = None
+        self._next = None
 
     def close(self) -> None:
         """Give the engine's memory back."""

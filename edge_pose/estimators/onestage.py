@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_pose.decode import yolo
-from edge_pose.errors import SpecError
+from edge_pose.errors import ShapeError, SpecError
 from edge_pose.estimators.base import Detector, Estimator, Network
-from edge_pose.estimators.decoding import fitting
+from edge_pose.estimators.decoding import unfit
 from edge_pose.frames import Image, check_image
 from edge_pose.poses import Boxes, Poses
 from edge_pose.spec import YoloDecode
@@ -59,8 +59,11 @@ class _Yolo:
         self.network.timings.last_ms.clear()
         batch, affine = self.network.fit_frame(image)
         outputs = self.network.run(batch)
-        with self.network.timings.stage("decode"), fitting(self.network.spec):
-            return self.decode(outputs[0][0], affine.frame_from_input[0], image.shape[:2], **self.options)
+        with self.network.timings.stage("decode"):
+            try:
+                return self.decode(outputs[0][0], affine.frame_from_input[0], image.shape[:2], **self.options)
+            except ShapeError as err:
+                raise unfit(self.network.spec, err) from err
 
 
 class OneStage(Estimator):
