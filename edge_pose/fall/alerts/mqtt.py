@@ -50,7 +50,7 @@ class MqttTarget:
         """
         mend = "set $EDGE_POSE_MQTT_PASSWORD or $EDGE_POSE_MQTT_PASSWORD_FILE"
         parts, port = address(url, {"mqtt": 1883, "mqtts": 8883}, "MQTT", mend)
-        if parts.query or parts.fragment:
+        if "?" in url or "#" in url:
             raise AlertError("the MQTT address must end with the base topic; ? and # are not for it")
         base = parts.path.strip("/") or f"edge-pose/{socket.gethostname()}"
         if "+" in base or len(base.encode()) > 200:
@@ -95,6 +95,8 @@ class MqttSender(Sender):
         try:
             try:
                 client.connect(self._target.host, self._target.port, keepalive=self._target.keepalive_s)
+            except OSError:
+                raise
             except ValueError as err:  # a host name that cannot be one
                 raise Unreachable(f"cannot connect: {err}") from err
             client.loop_start()

@@ -60,9 +60,22 @@ def address(url: str, schemes: dict[str, int], what: str, password_goes: str) ->
     return parts, schemes[parts.scheme] if port is None else port
 
 
+class _Closing(ssl.SSLSocket):
+    """Closes when the other side's certificate is refused: not everybody who uses a context does it then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def tls_context(ca_file: str) -> ssl.SSLContext:
     """Return what checks the other side's certificate, by the system's authorities or those of a file (PEM)."""
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        context = ssl.create_default_context(cafile=ca_file or None)
+        context.sslsocket_class = _Closing
+        return context
     except (OSError, ssl.SSLError) as err:
         raise AlertError(f"cannot read certificates from {ca_file}: {err.strerror or err}") from err

@@ -26,7 +26,7 @@ def eventually(what, seconds=20.0):
 
 
 def an_event(kind="fall.confirmed", n=0, **more):
-    return FallEvent(event=kind, time_s=float(n), track_id=n, **more)
+    return FallEvent(event=kind, time_s=float(n), track_id=int(n), **more)
 
 
 class Broker:
