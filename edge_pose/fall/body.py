@@ -17,6 +17,7 @@ STAND_LONG = 0.78  # of the height that the longest parts speak for: somebody wh
 SHRUNK = 0.85  # standing, but by so much shorter: at first more likely stooping, or lying seen from the feet
 SHRUNK_S = 1.5  # for so long; then it is somebody who went away from the camera
 STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 6.0  # time constants of what is learnt
+WEAK = 0.45  # of the best box score lately, below which somebody is hardly seen
 STEADY_S = 0.07  # of the positions that plunges are read off
 
 
@@ -25,7 +26,7 @@ class Sample:
     """Features of one frame, in standing heights above the foot line; NaN where nothing tells.
 
     rise: shoulders above hips. lean: of the torso, degrees from upright. plunge, hip_plunge: how far shoulders and hips
-    came down within the window that ends here. stands, squats: has the shape of somebody who does. moved: speed of the body's
+    came down within the window that ends here. stands, squats: has the shape of somebody who does. weak: the network is much less sure of this person than it used to be. moved: speed of the body's
     centre, heights/s.
     """
 
@@ -40,6 +41,7 @@ class Sample:
     hip_plunge: float
     stands: bool
     squats: bool
+    weak: bool
     moved: float
     score: float
     seen: int
@@ -58,6 +60,7 @@ class Body:
         self.floor_px: float | None = None
         self.stood_s: float | None = None
         self.last: Posture | None = None
+        self._sure = 0.0
         self._shrunk: tuple[float, float] | None = None  # since when, and until when
         self._tracks: tuple[deque[tuple[float, float]], deque[tuple[float, float]]] = (deque(), deque())
 
@@ -88,10 +91,16 @@ class Body:
             *plunges,
             stands,
             bool(tall) and posture.on_feet(tall or 0.0),
+            posture.box_score < WEAK * self._usual(posture, step_s),
             moved,
             posture.score,
             posture.seen,
         )
+
+    def _usual(self, posture: Posture, step_s: float) -> float:
+        """Return how sure the network is of this person at its best, lately."""
+        self._sure = max(posture.box_score, self._sure * math.exp(-step_s / FADE_S))
+        return self._sure
 
     def height(self, y: float) -> float:
         """Return how high a y of the frame is above the foot line, in standing heights; NaN where that is unknown."""

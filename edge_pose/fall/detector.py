@@ -13,9 +13,10 @@ from edge_pose.fall.event import FallEvent
 from edge_pose.fall.machine import Finding, Machine, State
 from edge_pose.fall.posture import Posture, posture
 from edge_pose.fall.zones import Zone, effect_at
-from edge_pose.poses import Pose, Poses
+from edge_pose.poses import Poses
 
 REACH = 1.0  # standing heights from where somebody was lost within which whoever turns up may be that person
+WEAK = 0.3  # box score of somebody who is hardly seen
 SERIES = ("shoulders", "hips", "head", "rise", "lean", "aspect", "plunge", "hip_plunge", "score")
 
 
@@ -41,18 +42,19 @@ class FallDetector:
         self.config, self.zones, self.source = config, tuple(zones), source
         self.people: list[Person] = []
         self._now = -math.inf
+        self._looked_s = -math.inf
         self._alarms: list[tuple[float, float, float, float]] = []  # time, x, y, reach in pixels
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before."""
         self.people.clear()
         self._alarms.clear()
-        self._now = -math.inf
+        self._now = self._looked_s = -math.inf
 
     def update(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> tuple[FallEvent, ...]:
-        """Take in a frame: everybody with ids from a tracker, rows with id -1 apart; frame_hw: its height and width.
+        """Take in a frame: everybody with ids from a tracker; frame_hw: its height and width in pixels.
 
-        Nobody is fine. Returns what is to be told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for
+        Rows with id -1 only fill in for people who were lost on their way down. Nobody is fine. Returns what is to be told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for
         poses of another skeleton than COCO's 17 joints.
         """
         if not time_s > self._now or time_s == math.inf:
@@ -81,11 +83,33 @@ class FallDetector:
             self._tell(events, person, person.machine.candidate(), muted=False, at_s=time_s)
         return tuple(events)
 
+    def look_at(self, poses: Poses) -> tuple[float, float, float] | None:
+        """Return where to look a second time in the next frame: x, y and standing height in pixels, or None.
+
+        That is where somebody was lost, or is hardly seen, while low; poses: of that frame, before tracking, in which
+        nobody may be found there with some confidence. Counts as a look: the next is due `look_every_s` later.
+        """
+        every_s = self.config.look_every_s
+        if every_s == 0 or self._now < self._looked_s + every_s:
+            return None
+        for person in self.people:
+            body, machine = person.machine.body, person.machine
+            if machine.state is State.UPRIGHT or body.last is None or not body.stature_px:
+                continue
+            lost = person.seen_s < self._now and self._now - person.seen_s <= self.config.look_for_s
+            if not lost and body.last.box_score >= WEAK:
+                continue
+            x, y = body.last.centre
+            if not _somebody_at(poses, x, y, body.stature_px):
+                self._looked_s = self._now
+                return x, y, body.stature_px
+        return None
+
     # Who is who.
 
     def _shown(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> list[tuple[int, Posture]]:
-        rows: list[Pose] = [pose for pose in poses if pose.id >= 0]
-        found = [(pose.id, posture(pose, time_s, frame_hw, self.config.min_joint)) for pose in rows]
+        found = [(pose.id, posture(pose, time_s, frame_hw, self.config.min_joint)) for pose in poses]
+        found.sort(key=lambda row: row[0] < 0)  # those without a track come last: they only fill in
         return [(track, now) for track, now in found if now.seen >= self.config.min_seen]
 
     def _matched(self, shown: list[tuple[int, Posture]], time_s: float) -> list[tuple[Person, Posture]]:
@@ -94,8 +118,13 @@ class FallDetector:
         taken = {id(by_track[track]) for track, _ in shown if track in by_track}
         pairs = []
         for track, now in shown:
-            person = by_track.get(track)
-            if person is not None and self._jumped(person, now):
+            person = by_track.get(track) if track >= 0 else None
+            if track < 0:
+                person = self._lost_near(now, time_s, taken, falling=True)
+                if person is None:
+                    continue  # nobody that anything is known of
+                taken.add(id(person))
+            elif person is not None and self._jumped(person, now):
                 person.track_id = -1  # the track went over to somebody else
                 person = None
             if person is None:
@@ -119,10 +148,13 @@ class FallDetector:
         way = math.dist(body.last.centre, now.centre) / body.stature_px
         return way > 0.5 and way / (now.time_s - body.last.time_s) > self.config.max_speed
 
-    def _lost_near(self, now: Posture, time_s: float, taken: set[int]) -> Person | None:
+    def _lost_near(self, now: Posture, time_s: float, taken: set[int], falling: bool = False) -> Person | None:
+        """Return the lost person who was nearest; falling: of those only who were on the way down."""
         best, nearest = None, math.inf
         for person in self.people:
             body = person.machine.body
+            if falling and person.machine.state is State.UPRIGHT:
+                continue
             if id(person) in taken or person.seen_s >= time_s or body.last is None or not body.stature_px:
                 continue
             way = math.dist(body.last.centre, now.centre) / body.stature_px
@@ -187,6 +219,15 @@ class FallDetector:
         self._alarms = [a for a in self._alarms if now_s - a[0] <= cooldown_s]
         last = person.machine.body.last
         return last is not None and any(math.dist((x, y), last.centre) <= reach for _, x, y, reach in self._alarms)
+
+
+def _somebody_at(poses: Poses, x: float, y: float, tall: float) -> bool:
+    """Whether a pose that is worth the name is at a place."""
+    for box, score in zip(poses.boxes.tolist(), poses.box_scores.tolist(), strict=True):
+        x1, y1, x2, y2 = box
+        if score >= WEAK and math.dist(((x1 + x2) / 2, (y1 + y2) / 2), (x, y)) < 0.6 * tall:
+            return True
+    return False
 
 
 def evidence_of(machine: Machine, finding: Finding) -> dict[str, Any]:

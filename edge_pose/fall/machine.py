@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from edge_pose.fall.body import Body, Sample
@@ -11,6 +12,9 @@ from edge_pose.fall.config import FallConfig
 from edge_pose.fall.posture import Posture
 
 KEEP_S = 4.0  # of samples, for the evidence
+ONSET = 0.6  # of the least plunge of all, from which somebody is on the way down
+STEP_S = 0.3  # that one look can count for, at most
+LATE_S = 2.5  # for people who are hardly seen after a descent
 
 
 class State(Enum):
@@ -61,7 +65,8 @@ class Machine:
         self._looks: list[bool] = []  # while down: did each look at the person show it?
         self._up_s: float | None = None  # while in alarm: since when up again
         self._wrong_s: float | None = None  # while down: since when not
-        self._gap_s = 0.0  # for how long the person had not been seen
+        self._step_s = 0.0  # since the person was seen before
+        self._spent_s = 0.0  # of clear looks since the descent ended, in which the person did not lie
 
     @property
     def last(self) -> Sample | None:
@@ -71,7 +76,7 @@ class Machine:
     def update(self, posture: Posture, raised_bar: bool = False) -> Finding | None:
         """Take in a frame that shows the person; raised_bar: the person is in a zone where more is asked for."""
         sample = self.body.update(posture)
-        self._gap_s = min(2.0, sample.time_s - self.samples[-1].time_s) if self.samples else 0.0
+        self._step_s = sample.time_s - self.samples[-1].time_s if self.samples else 0.0
         self.samples.append(sample)
         while self.samples[0].time_s < sample.time_s - KEEP_S:
             self.samples.popleft()
@@ -81,7 +86,7 @@ class Machine:
         self._follow_descent(sample)
         rule = self._lies(sample, raised_bar)
         if self.state is State.DOWN:
-            return self._in_dwell(now, bool(rule) or self._still_low(sample), raised_bar)
+            return self._in_dwell(sample, bool(rule) or self._still_low(sample), raised_bar)
         if rule:
             self.state, self.rule, self.down_s = State.DOWN, rule, now
             self._looks, self._wrong_s = [True], None
@@ -122,20 +127,22 @@ class Machine:
         cfg, now = self.config, sample.time_s
         plunge = sample.plunge if sample.plunge == sample.plunge else 0.0
         hips = sample.hip_plunge if sample.hip_plunge == sample.hip_plunge else 0.0
-        if self.descent is not None:
-            held = self.descent
-            if sample.stands or now - held.since_s - self._gap_s > cfg.settle_s:
+        held = self.descent
+        if held is not None:
+            if plunge > held.plunge or hips > held.hip_plunge:
+                if plunge > held.plunge:
+                    held, self._spent_s = replace(held, since_s=now), 0.0
+                self.descent = replace(held, plunge=max(held.plunge, plunge), hip_plunge=max(held.hip_plunge, hips))
+            elif not sample.weak:  # looks that are hardly any do not count: the person may lie there all the same
+                self._spent_s += min(self._step_s, STEP_S)
+            late = self._spent_s > cfg.settle_s or now - held.since_s > cfg.settle_s + LATE_S
+            if self.state is not State.DOWN and ((sample.stands and not sample.weak) or late):
                 self.descent = None
-                if self.state is State.DESCENDING:
-                    self._calm()
-            elif plunge > held.plunge or hips > held.hip_plunge:
-                since = now if plunge > held.plunge else held.since_s
-                best = max(held.plunge, plunge), max(held.hip_plunge, hips)
-                self.descent = Descent(since, *best, held.from_standing, held.stood_ago_s)
-        if self.descent is None and plunge >= 0.6 * cfg.plunge_seat and not sample.stands:
+                self._calm()
+        if self.descent is None and plunge >= ONSET * cfg.plunge_seat and not sample.stands:
             stood = self.body.stood_s
-            ago = now - stood if stood is not None else float("inf")
-            self.descent = Descent(now, plunge, hips, ago <= cfg.window_s + 0.4, ago)
+            ago = now - stood if stood is not None else math.inf
+            self.descent, self._spent_s = Descent(now, plunge, hips, ago <= cfg.window_s + 0.4, ago), 0.0
             if self.state is State.UPRIGHT:
                 self.state = State.DESCENDING
 
@@ -163,8 +170,10 @@ class Machine:
     def _still_low(self, sample: Sample) -> bool:
         return floor_low(sample, self.config) or raised_low(sample, self.config)
 
-    def _in_dwell(self, now_s: float, low: bool, raised_bar: bool) -> Finding | None:
-        cfg = self.config
+    def _in_dwell(self, sample: Sample, low: bool, raised_bar: bool) -> Finding | None:
+        cfg, now_s = self.config, sample.time_s
+        if sample.weak and not low:
+            return self.unseen(now_s)
         self._looks.append(low)
         if low:
             self._wrong_s = None
