@@ -16,17 +16,22 @@ from edge_pose.fall.zones import Zone, effect_at
 from edge_pose.poses import Poses
 
 REACH = 1.0  # standing heights from where somebody was lost within which whoever turns up may be that person
+FILL, FILL_UP = 0.7, 0.08  # the same for rows without a track, and how much higher they may be
 WEAK = 0.3  # box score of somebody who is hardly seen
 SERIES = ("shoulders", "hips", "head", "rise", "lean", "aspect", "plunge", "hip_plunge", "score")
 
 
 @dataclass(slots=True)
 class Person:
-    """One person: the machine, the track that shows it now, and when it was last seen."""
+    """One person: the machine, the track that shows it now, when it was last seen, and if by a row without a track.
+
+    alarmed: an alarm of this person was told, and so will be what follows.
+    """
 
     machine: Machine
     track_id: int
     seen_s: float
+    filled: bool = False
     alarmed: bool = False
 
 
@@ -108,7 +113,9 @@ class FallDetector:
     # Who is who.
 
     def _shown(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> list[tuple[int, Posture]]:
-        found = [(pose.id, posture(pose, time_s, frame_hw, self.config.min_joint)) for pose in poses]
+        known = {p.track_id: p.machine.body.last for p in self.people}
+        least = self.config.min_joint
+        found = [(pose.id, posture(pose, time_s, frame_hw, least, known.get(pose.id))) for pose in poses]
         found.sort(key=lambda row: row[0] < 0)  # those without a track come last: they only fill in
         return [(track, now) for track, now in found if now.seen >= self.config.min_seen]
 
@@ -131,7 +138,7 @@ class FallDetector:
                 person = self._lost_near(now, time_s, taken) or self._new(time_s)
                 person.track_id = track
                 taken.add(id(person))
-            person.seen_s = time_s
+            person.seen_s, person.filled = time_s, track < 0
             pairs.append((person, now))
         return pairs
 
@@ -143,7 +150,7 @@ class FallDetector:
     def _jumped(self, person: Person, now: Posture) -> bool:
         """Whether a track moved quicker than any body does."""
         body = person.machine.body
-        if body.last is None or not body.stature_px:
+        if body.last is None or not body.stature_px or person.filled:
             return False
         way = math.dist(body.last.centre, now.centre) / body.stature_px
         return way > 0.5 and way / (now.time_s - body.last.time_s) > self.config.max_speed
@@ -153,11 +160,11 @@ class FallDetector:
         best, nearest = None, math.inf
         for person in self.people:
             body = person.machine.body
-            if falling and person.machine.state is State.UPRIGHT:
-                continue
             if id(person) in taken or person.seen_s >= time_s or body.last is None or not body.stature_px:
                 continue
             way = math.dist(body.last.centre, now.centre) / body.stature_px
+            if falling and (person.machine.state is State.UPRIGHT or not _follows(body.last, now, body.stature_px)):
+                continue
             if way < min(REACH, nearest) and self._alike(body.stature_px, now):
                 best, nearest = person, way
         return best
@@ -228,6 +235,11 @@ def _somebody_at(poses: Poses, x: float, y: float, tall: float) -> bool:
         if score >= WEAK and math.dist(((x1 + x2) / 2, (y1 + y2) / 2), (x, y)) < 0.6 * tall:
             return True
     return False
+
+
+def _follows(last: Posture, now: Posture, tall: float) -> bool:
+    """Whether a row that no track stands for may show somebody who was on the way down: near, and no higher."""
+    return math.dist(last.centre, now.centre) < FILL * tall and now.centre[1] > last.centre[1] - FILL_UP * tall
 
 
 def evidence_of(machine: Machine, finding: Finding) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class Machine:
         factor = cfg.zone_factor if raised_bar else 1.0
         plunge, hips = descent.plunge / factor, descent.hip_plunge / factor
         if floor_low(sample, cfg):
-            if plunge >= cfg.plunge and hips >= cfg.hip_seat:
+            if plunge >= cfg.plunge and hips >= cfg.hip_drop:
                 return "quick descent to the floor" if descent.from_standing else "quick descent from a low place"
             if descent.stood_ago_s > 6.0 and plunge >= cfg.plunge_seat and hips >= cfg.hip_seat:
                 return "quick descent from a seat or bed"

@@ -39,7 +39,7 @@ def evidence_plot(event: FallEvent, path: Path) -> None:
     for name, color in (("plunge", BLUE), ("hip_plunge", ORANGE)):
         middle.plot(at, rows[name], color=color, marker=".", markersize=3, label=name.replace("_", " "))
     _limit(middle, limits["plunge"], BLUE, "quick descent")
-    _limit(middle, limits["hip_seat"], ORANGE, "hips came down")
+    _limit(middle, limits["hip_drop"], ORANGE, "hips came down")
     middle.set_ylabel(f"came down within {limits['window_s']:g} s\n(standing heights)")
     low.plot(at, rows["lean"], color=GREEN, marker=".", markersize=3, label="torso from upright")
     _limit(low, limits["lean_deg"], GREEN, "level")

@@ -18,7 +18,9 @@ EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, a
 SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.25  # of somebody who squats: box, and how far the trunk may be from the feet
 
 _HEAD = (0, 3, 4, 1, 2)  # nose, ears, eyes
-_PAIRS = {"shoulders": (5, 6), "hips": (11, 12), "knees": (13, 14), "ankles": (15, 16)}
+_PAIRS = ((5, 6), (11, 12), (13, 14), (15, 16))  # shoulders, hips, knees, ankles
+HALF_S = 0.7  # for which it is remembered how far a joint is from the middle of its pair
+Halves = tuple[tuple[float, float, float] | None, ...]  # for each pair: time, and way from its left joint to the middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Posture:
     cut_top: bool
     cut_bottom: bool
     cut_side: bool
+    halves: Halves = (None,) * 4
 
     @property
     def torso(self) -> tuple[float, float] | None:
@@ -119,22 +122,44 @@ class Posture:
         return lengths[-2] if len(lengths) > 1 else None
 
 
-def posture(pose: Pose, time_s: float, frame_hw: tuple[int, int], min_score: float) -> Posture:
-    """Read a person's posture off the 17 COCO joints, of which those below min_score do not count."""
+def posture(
+    pose: Pose, time_s: float, frame_hw: tuple[int, int], min_score: float, before: Posture | None = None
+) -> Posture:
+    """Read a person's posture off the 17 COCO joints, of which those below min_score do not count.
+
+    before: the same person's, if that is known: where one joint of a pair is not seen, the middle of the pair stays
+    where it was beside the other one.
+    """
     xy, scores = pose.xy.tolist(), pose.scores.tolist()
     good = [s >= min_score and x - x + y - y == 0.0 for (x, y), s in zip(xy, scores, strict=True)]  # NaN, inf: no
-
-    def middle(joints: tuple[int, ...]) -> Point | None:
-        found = [xy[j] for j in joints if good[j]]
-        return (sum(p[0] for p in found) / len(found), sum(p[1] for p in found) / len(found)) if found else None
-
+    heads = [xy[j] for j in _HEAD if good[j]]
+    middles: list[Point | None] = []
+    halves: list[tuple[float, float, float] | None] = []
+    for i, (left, right) in enumerate(_PAIRS):
+        half = before.halves[i] if before is not None else None
+        if half is not None and time_s - half[0] > HALF_S:
+            half = None
+        if good[left] and good[right]:
+            middle = (xy[left][0] + xy[right][0]) / 2, (xy[left][1] + xy[right][1]) / 2
+            half = time_s, middle[0] - xy[left][0], middle[1] - xy[left][1]
+            middles.append(middle)
+        elif good[left] or good[right]:
+            side, sign = (left, 1) if good[left] else (right, -1)
+            dx, dy = (half[1], half[2]) if half is not None else (0.0, 0.0)
+            middles.append((xy[side][0] + sign * dx, xy[side][1] + sign * dy))
+        else:
+            middles.append(None)
+        halves.append(half)
     kept = [s for s, fine in zip(scores, good, strict=True) if fine]
     x1, y1, x2, y2 = pose.box.tolist()
     height, width = frame_hw
     return Posture(
         time_s=time_s,
-        head=middle(_HEAD),
-        **{name: middle(joints) for name, joints in _PAIRS.items()},
+        head=(sum(p[0] for p in heads) / len(heads), sum(p[1] for p in heads) / len(heads)) if heads else None,
+        shoulders=middles[0],
+        hips=middles[1],
+        knees=middles[2],
+        ankles=middles[3],
         box=(x1, y1, x2, y2),
         box_score=pose.box_score,
         score=sum(kept) / len(kept) if kept else 0.0,
@@ -142,4 +167,5 @@ def posture(pose: Pose, time_s: float, frame_hw: tuple[int, int], min_score: flo
         cut_top=y1 <= EDGE_PX,
         cut_bottom=y2 >= height - EDGE_PX,
         cut_side=x1 <= EDGE_PX or x2 >= width - EDGE_PX,
+        halves=tuple(halves),
     )
