@@ -128,7 +128,8 @@ def test_the_wheel_holds_the_three_source_folders_and_the_core(wheel):
 def test_the_wheel_holds_no_tests_sources_or_media(wheel):
     package, _ = contents(wheel)
     assert {PurePosixPath(n).parts[0] for n in package} == {"edge_pose"}
-    assert {PurePosixPath(n).suffix for n in package - {CORE}} <= {".py", ".pyi", ".typed", ".toml"}
+    page = {".html", ".css", ".js", ".svg"}  # of edge_pose/web
+    assert {PurePosixPath(n).suffix for n in package - {CORE}} <= {".py", ".pyi", ".typed", ".toml", *page}
     assert not [n for n in package if "test" in PurePosixPath(n).stem]
     assert {"edge_pose/py.typed", "edge_pose/_core.pyi", "edge_pose/zoo.toml", "edge_pose/cli/__init__.py"} <= package
     assert {"edge_pose/models/__init__.py", "edge_pose/export/__init__.py"} <= package

@@ -11,7 +11,7 @@ from edge_pose.errors import EdgePoseError, OutputError
 from edge_pose.web.board import Board
 from edge_pose.web.hub import Hub
 from edge_pose.web.metrics import CONTENT_TYPE, metrics_text
-from edge_pose.web.zones import MOST_BYTES, ZoneFile, plain, zones_from
+from edge_pose.web.zones import MAX_BYTES, ZoneFile, drawn_zones, plain
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -95,10 +95,10 @@ def _zone_routes(zone_file: ZoneFile, hub: Hub) -> list[Any]:
         data = b""
         async for chunk in request.stream():
             data += chunk
-            if len(data) > MOST_BYTES:
-                return JSONResponse({"error": f"zones may take {MOST_BYTES} bytes"}, 413)
+            if len(data) > MAX_BYTES:
+                return JSONResponse({"error": f"zones may take {MAX_BYTES} bytes"}, 413)
         try:
-            zones = zones_from(data)
+            zones = drawn_zones(data)
             async with saving:
                 await asyncio.to_thread(zone_file.save, zones)
         except OutputError as err:

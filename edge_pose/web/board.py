@@ -51,6 +51,7 @@ class Snapshot:
     timings_ms: Mapping[str, float]
     fps: float
     counters: Mapping[str, int]
+    given_up: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -114,8 +115,9 @@ class Board:
             self._count(len(poses), timings, latency_ms, counters, events)
             self.seq += 1
             fps, known = self._fps(now), dict(self._figures.counters)
-            size = (width, height)
-            self._newest = Snapshot(self.seq, frame.index, frame.time_s, size, image, poses, timings, fps, known)
+            size, given_up = (width, height), tuple(getattr(result, "given_up", ()))
+            what = (self.seq, frame.index, frame.time_s, size, image, poses, timings, fps, known, given_up)
+            self._newest = Snapshot(*what)
             if self._wanted:
                 self._changed.notify_all()
 

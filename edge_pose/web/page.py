@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uvicorn import Config, Server
 
 log = logging.getLogger(__name__)
+SERVER_LOGS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 START_S, GRACE_S, ABORT_S = 10.0, 0.45, 0.25
 MOST_CONNECTIONS = 64
 IDLE_S = 15.0  # until a connection must have asked for something, or be gone after its end
@@ -147,7 +148,16 @@ class WebPage:
     async def _serve(self, config: Config) -> None:
         from uvicorn import Server
 
-        server = Server(config)
+        server, discreet = Server(config), _Discreet()
+        for name in SERVER_LOGS:
+            logging.getLogger(name).addFilter(discreet)
+        try:
+            await self._run(server)
+        finally:
+            for name in SERVER_LOGS:
+                logging.getLogger(name).removeFilter(discreet)
+
+    async def _run(self, server: Server) -> None:
         self._stop = asyncio.Event()
         if self._zones is not None:
             self._hub.note("zones", plain(self._zones.zones))
@@ -183,6 +193,17 @@ class WebPage:
                     _abort(connection)
             self._hub.tick()
             await asyncio.sleep(TICK_S if server.started else 0.02)
+
+
+class _Discreet(logging.Filter):
+    """Holds back what the server of this thread says below a warning: that may be whole requests, with tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or record.thread != self._thread
 
 
 def _is_idle(connection: Any) -> bool:

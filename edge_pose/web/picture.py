@@ -39,6 +39,7 @@ def encoded(snapshot: Snapshot) -> Picture:
         "timings_ms": {name: round(ms, 2) for name, ms in snapshot.timings_ms.items()},
         "fps": round(snapshot.fps, 1),
         "counters": snapshot.counters,
+        "given_up": snapshot.given_up,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     jpeg = b"" if snapshot.image is None else jpeg_of(snapshot.image)

@@ -21,7 +21,8 @@ class Tab:
     """One page. Messages that are no answers (the console, failures) are kept in `said`."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websockets.sync.client.connect(address, max_size=None)
+        self._opened = websockets.sync.client.connect(address, max_size=None)
+        self._socket = self._opened.__enter__()
         self._numbers = itertools.count(1)
         self.said: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -90,7 +91,7 @@ class Tab:
         return {*sent, *sockets}
 
     def close(self) -> None:
-        self._socket.close()
+        self._opened.__exit__(None, None, None)
 
 
 @contextmanager

@@ -36,12 +36,13 @@ def walker(x: float, foot: float, tall: float, phase: float) -> np.ndarray:
     for side, sign in ((0, 1), (1, -1)):
         s = swing * sign
         shoulder, hips = np.array([x + sign * 0.85 * u, neck]), np.array([x + sign * 0.5 * u, hip])
-        elbow = shoulder + [sign * 0.25 * u - 0.7 * s * u, 1.35 * u]
-        knee = hips + [0.75 * s * u, 1.9 * u]
+        elbow = shoulder + np.array([sign * 0.25 * u - 0.7 * s * u, 1.35 * u])
+        knee = hips + np.array([0.75 * s * u, 1.9 * u])
         joints[5 + side], joints[7 + side] = shoulder, elbow
-        joints[9 + side] = elbow + [-0.6 * s * u + sign * 0.1 * u, 1.15 * u]
+        joints[9 + side] = elbow + np.array([-0.6 * s * u + sign * 0.1 * u, 1.15 * u])
         joints[11 + side], joints[13 + side] = hips, knee
-        joints[15 + side] = knee + [(0.35 * s - max(0, -s) * 0.5) * u, 1.95 * u - max(0, -s) * 0.35 * u]
+        lifted = max(0.0, -s)
+        joints[15 + side] = knee + np.array([(0.35 * s - 0.5 * lifted) * u, (1.95 - 0.35 * lifted) * u])
     return joints
 
 
@@ -57,7 +58,11 @@ def room(width: int, height: int) -> np.ndarray:
         cv2.rectangle(image, (int(x1 * w), int(y1 * h)), (int(x2 * w), int(y2 * h)), color, -1, cv2.LINE_AA)
 
     box(0, 60.5, 100, 62.5, (176, 188, 196))
-    box(43, 12, 61, 40, (236, 240, 242)), box(44, 13.5, 60, 38.5, (238, 214, 178)), box(51.7, 13, 52.3, 40, (236, 240, 242))
+    (
+        box(43, 12, 61, 40, (236, 240, 242)),
+        box(44, 13.5, 60, 38.5, (238, 214, 178)),
+        box(51.7, 13, 52.3, 40, (236, 240, 242)),
+    )
     box(72, 48, 100, 68, (120, 100, 84)), box(70, 57, 100, 74, (150, 128, 108)), box(71, 74, 73, 78, (70, 60, 52))
     box(3, 52, 5.5, 84, (88, 108, 130)), box(4, 66, 33, 79, (206, 196, 186)), box(4, 74, 33, 80, (150, 136, 122))
     box(6, 62, 13, 68, (238, 236, 232)), box(31, 70, 33, 86, (88, 108, 130))
@@ -107,7 +112,9 @@ def result(image: np.ndarray, xy: np.ndarray, index: int, time_s: float, random:
     scores = np.full((n, 17), 0.9, np.float32)
     poses = Poses(xy, scores, boxes.astype(np.float32), np.full(n, 0.9, np.float32), np.arange(1, n + 1), COCO17)
     wobble = 1 + 0.25 * random.random(4)
-    parts = dict(zip(("preprocess", "network", "decode", "track"), (wobble * [1.1, 16, 0.4, 0.5]).tolist(), strict=True))
+    parts = dict(
+        zip(("preprocess", "network", "decode", "track"), (wobble * [1.1, 16, 0.4, 0.5]).tolist(), strict=True)
+    )
     timings = {**parts, "total": sum(parts.values()) + 0.2}
     return Result(Frame(image, time_s, index, "rtsp://user:secret@camera/1"), poses, (), timings)
 

@@ -1,8 +1,9 @@
 // Milliseconds by stage over the last frames, one on top of the other.
 
-const COLORS = ["#4c8dd6", "#e69f00", "#2fb38a", "#cc79a7", "#8f7ee7", "#d5733a", "#7b8794", "#b5a642"];
+const COLORS = ["#e69f00", "#4c8dd6", "#2fb38a", "#cc79a7", "#8f7ee7", "#d5733a", "#7b8794", "#b5a642"];
 const FRAMES = 150;
-const WHOLE = new Set(["total", "latency"]); // not stages: what all of them take, and what waits between
+// Not stages of a frame's way: what all of them take, and what happens meanwhile.
+const ASIDE = new Set(["total", "latency", "source", "sinks"]);
 
 export class Chart {
   constructor(canvas, legend, total) {
@@ -18,7 +19,7 @@ export class Chart {
   add(timings) {
     this.rows.push(timings);
     if (this.rows.length > FRAMES) this.rows.shift();
-    for (const name of Object.keys(timings)) if (!WHOLE.has(name) && !this.stages.includes(name)) this.stages.push(name);
+    for (const name of Object.keys(timings)) if (!ASIDE.has(name) && !this.stages.includes(name)) this.stages.push(name);
     this.#draw();
     if (performance.now() > this.due) {
       this.due = performance.now() + 500; // figures that change with every frame cannot be read
@@ -79,14 +80,14 @@ export class Chart {
   }
 }
 
-/** All that a frame took: the total, or its stages where that is not told. */
+/** All that a frame took: its latency, the total, or its stages where neither is told. */
 function whole(row) {
-  const sum = Object.entries(row).reduce((ms, [name, value]) => ms + (WHOLE.has(name) ? 0 : value), 0);
-  return Math.max(row.total ?? 0, sum);
+  const sum = Object.entries(row).reduce((ms, [name, value]) => ms + (ASIDE.has(name) ? 0 : value), 0);
+  return Math.max(row.latency ?? row.total ?? 0, sum);
 }
 
-/** The next round number: 1, 2, 4, 5 or 10 times a power of ten, so that its half is readable too. */
+/** The next number that, like its half, is easily read. */
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 10].find((step) => step * power >= value) * power;
+  return [1, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value) * power;
 }

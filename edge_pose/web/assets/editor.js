@@ -155,14 +155,15 @@ export class Editor {
   #tell(trouble = "") {
     const zone = this.stage.draft.zone;
     this.hint.classList.toggle("bad", trouble !== "");
-    this.save.disabled = zone !== null;
+    this.save.disabled = zone !== null && zone.polygon.length < 3;
     if (trouble) this.hint.textContent = trouble;
     else if (zone === null) this.hint.textContent = "Add a zone, or drag the corners of one.";
     else if (zone.polygon.length < 3) this.hint.textContent = "Tap the corners in the picture, one after the other.";
-    else this.hint.textContent = "Tap the first corner to finish.";
+    else this.hint.textContent = "Tap the first corner to finish, or save.";
   }
 
   async #store() {
+    if (this.stage.draft.zone !== null) this.#finish();
     this.save.disabled = true;
     try {
       const answer = await fetch("/zones", {

@@ -57,6 +57,7 @@ async function onPicture(head, jpeg) {
   await stage.show(head, jpeg);
   $("empty").hidden = true;
   chart.add(head.timings_ms);
+  $("given-up").textContent = head.given_up.length ? `Given up for the budget: ${head.given_up.join("; ")}` : "";
   showPeople($("count"), $("ids"), head.people);
   if (performance.now() - shown > 250) {
     shown = performance.now();

@@ -11,7 +11,7 @@ const WORDS = {
   "fall.recovered": "Up again", "watch.ok": "Camera sees again", "watch.no_frames": "No frames from the camera",
   "watch.covered": "Camera covered", "watch.dark": "Too dark",
 };
-const NAMES = { dropped: "Dropped", reconnects: "Reconnects" };
+const COUNTERS = { dropped: "Dropped", reconnects: "Reconnects", waited: "Waited", gaps: "Gaps" };
 
 function element(kind, text, more = {}) {
   return Object.assign(document.createElement(kind), { textContent: text, ...more });
@@ -41,16 +41,17 @@ export function showPeople(count, ids, people) {
 }
 
 export function showFigures(list, { fps, frame, counters }) {
-  const rows = { "Frames a second": fps.toFixed(1), Frame: (frame + 1).toLocaleString() };
-  for (const [name, value] of Object.entries({ dropped: 0, reconnects: 0, ...counters })) {
-    rows[NAMES[name] ?? words(name)] = value.toLocaleString();
+  const rows = { "Frames/s": fps.toFixed(1), Frames: (frame + 1).toLocaleString() };
+  for (const [name, text] of Object.entries(COUNTERS)) {
+    const value = counters[name] ?? 0;
+    if (value > 0 || name === "dropped" || name === "reconnects") rows[text] = value.toLocaleString();
   }
   Object.entries(rows).forEach(([name, value], i) => {
     const row = list.children[i] ?? list.appendChild(document.createElement("div"));
     if (row.children.length === 0) row.append(document.createElement("dt"), document.createElement("dd"));
     row.firstChild.textContent = name;
     row.lastChild.textContent = value;
-    row.classList.toggle("warn", name === NAMES.reconnects && value !== "0");
+    row.classList.toggle("warn", name === COUNTERS.reconnects && value !== "0");
   });
   while (list.children.length > Object.keys(rows).length) list.lastChild.remove();
 }

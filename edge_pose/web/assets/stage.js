@@ -47,6 +47,7 @@ export class Stage {
     if (this.head === null) return null;
     const { clientWidth: wide, clientHeight: high } = this.box, [w, h] = this.head.size;
     const scale = Math.min(wide / w, high / h);
+    if (Math.abs(wide / high / (w / h) - 1) < 0.01) return { scale, x: 0, y: 0, w: wide, h: high }; // not a hair's breadth
     return { scale, x: (wide - w * scale) / 2, y: (high - h * scale) / 2, w: w * scale, h: h * scale };
   }
 
@@ -63,7 +64,8 @@ export class Stage {
     // The nearest last: they are the largest.
     const people = [...this.head.people].sort((a, b) => area(a) - area(b));
     for (const person of people) this.#person(person, place);
-    if (this.labels) for (const person of people) this.#label(person, place);
+    const plates = [];
+    if (this.labels) for (const person of people) this.#label(person, place, plates);
     if (this.draft !== null) this.#draft(place);
   }
 
@@ -106,7 +108,7 @@ export class Stage {
     }
   }
 
-  #label({ id, score, keypoints, box }, { scale, x, y }) {
+  #label({ id, score, keypoints, box }, { scale, x, y }, plates) {
     const seen = keypoints.filter(([px, py, s]) => s >= SEEN && px !== null && py !== null);
     if (seen.length === 0) return;
     const top = seen.reduce((a, b) => (a[1] < b[1] ? a : b));
@@ -115,7 +117,11 @@ export class Stage {
     context.font = "600 13px system-ui, sans-serif";
     const wide = context.measureText(text).width + 14, high = 21;
     const left = clamp(x + top[0] * scale - wide / 2, 2, this.box.clientWidth - wide - 2);
-    const above = clamp(y + Math.min(top[1], box[1] ?? top[1]) * scale - high - 6, 2, this.box.clientHeight - high - 2);
+    const least = y + Math.min(top[1], box[1] ?? top[1]) * scale - high - 6;
+    const places = [0, -1, 1, -2, 2, 3].map((step) => clamp(least + step * (high + 2), 2, this.box.clientHeight - high - 2));
+    const isFree = (at) => !plates.some((p) => left < p.left + p.wide && p.left < left + wide && Math.abs(at - p.above) < high);
+    const above = places.find(isFree) ?? places[0];
+    plates.push({ left, wide, above });
     const color = personColor(id);
     context.fillStyle = color;
     context.beginPath();
@@ -143,7 +149,7 @@ export class Stage {
     if (active) return;
     context.font = "600 12px system-ui, sans-serif";
     context.textBaseline = "top";
-    const top = points.reduce((a, b) => (a[1] < b[1] ? a : b));
+    const top = points.reduce((a, b) => (a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]) ? a : b));
     const left = clamp(top[0] + 6, x + 4, x + w - context.measureText(zone.name).width - 6);
     context.lineWidth = 3;
     context.strokeStyle = EDGE;
