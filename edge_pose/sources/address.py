@@ -1,15 +1,18 @@
-"""From what a user writes to a source."""
+"""From what a user writes to a source. Addresses with secrets in them never get into a message as they are."""
 
 from __future__ import annotations
 
 import difflib
 import glob
+import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 from edge_pose.errors import SourceError
 from edge_pose.sources.base import Source
+from edge_pose.sources.camera import CameraFeed, Wish, device_of
+from edge_pose.sources.gstreamer import GstFeed, csi_pipeline
 from edge_pose.sources.images import ImageSource
 from edge_pose.sources.kinds import (
     IMAGE_SUFFIXES,
@@ -19,22 +22,45 @@ from edge_pose.sources.kinds import (
     is_text,
     natural_key,
 )
+from edge_pose.sources.live import LiveSource
+from edge_pose.sources.network import SCHEMES, NetworkFeed, Timeouts
+from edge_pose.sources.redact import redacted
 from edge_pose.sources.video import VideoSource
 
-FORMS = "a picture, a folder of pictures, a pattern such as 'frames/*.jpg', or a video file"
+FORMS = (
+    "a picture, a folder of pictures, a pattern such as 'frames/*.jpg', a video file, a camera (0, /dev/video0, "
+    "csi://0), rtsp://... or http://..., or gst:PIPELINE"
+)
 
 
-def open_source(text: str | Path | int, *, max_frames: int | None = None) -> Source:
-    """Open what the user wrote: a picture, a folder, a pattern or a video file. max_frames: stop after so many.
+def open_source(
+    text: str | Path | int,
+    *,
+    max_frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    pixel_format: str | None = None,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    give_up_s: float | None = None,
+) -> Source:
+    """Open what the user wrote: a picture, a folder, a pattern, a video file, a camera or a stream.
 
     What a file is, its content decides. Folders and patterns give their pictures in natural order (9 before 10),
     without subfolders, hidden files and whatever is neither picture nor video; a problem names the videos among them.
-    Raises SourceError when there is nothing to read.
+    Cameras: 0, /dev/video0, v4l2:///dev/video0, csi://0; streams: rtsp://, http://, gst:PIPELINE (as `gst-launch-1.0`
+    takes it, up to raw video).
+    max_frames: stop after so many. size (width, height), fps, pixel_format: asked of a camera. timeouts: of rtsp and
+    http. give_up_s: how long a live source that broke off is tried again; None: for ever.
+    Raises SourceError when there is nothing to read; credentials in an address are in none of its messages.
     """
-    if isinstance(text, int) or (isinstance(text, str) and (text.strip().isdecimal() or _is_address(text))):
-        raise SourceError(f"{text}: cameras, streams and web addresses cannot be read by this release; give {FORMS}")
+    wish = Wish(size, fps, pixel_format)
+    live = _live(str(text), wish, timeouts, max_frames, give_up_s) if isinstance(text, (str, int)) else None
+    if live is not None:
+        return live
     if not str(text) or not isinstance(text, (str, Path)):
         raise SourceError(f"the source must be {FORMS}, got {text!r}")
+    if not wish.empty:
+        raise SourceError(f"{text}: size, fps and pixel_format are for cameras")
     path = Path(text)
     try:
         if path.is_dir():
@@ -52,8 +78,33 @@ def open_source(text: str | Path | int, *, max_frames: int | None = None) -> Sou
     raise SourceError(f"{text} does not exist{near}")
 
 
-def _is_address(text: str) -> bool:
-    return "://" in text or text.startswith("gst:")
+def _live(
+    text: str, wish: Wish, timeouts: Timeouts, max_frames: int | None, give_up_s: float | None
+) -> LiveSource | None:
+    """Return the camera or stream that an address means; None for a file's name."""
+    name = redacted(text)
+    device = device_of(text)
+    if device is not None:
+        return LiveSource(name, lambda: CameraFeed(device, wish), max_frames=max_frames, give_up_s=give_up_s)
+    if text.startswith("csi://"):
+        sensor = text.removeprefix("csi://") or "0"
+        if not re.fullmatch(r"[0-9]{1,2}", sensor):
+            raise SourceError(f"{name}: a CSI camera is csi:// and its number, such as csi://0")
+        pipeline = csi_pipeline(int(sensor), wish)
+    elif not wish.empty and (text.startswith("gst:") or "://" in text):
+        raise SourceError(f"{name}: size, fps and pixel_format are for cameras (0, /dev/video0, csi://0)")
+    elif text.startswith("gst:"):
+        pipeline = text.removeprefix("gst:").strip()
+        if not pipeline:
+            raise SourceError("gst: needs a pipeline behind it, such as gst:videotestsrc")
+    elif "://" in text:
+        scheme = text.partition("://")[0].lower()
+        if scheme not in SCHEMES:
+            raise SourceError(f"{name}: {redacted(scheme)}:// is none of the streams that can be read; give {FORMS}")
+        return LiveSource(name, lambda: NetworkFeed(text, timeouts), max_frames=max_frames, give_up_s=give_up_s)
+    else:
+        return None
+    return LiveSource(name, lambda: GstFeed(name, pipeline), max_frames=max_frames, give_up_s=give_up_s)
 
 
 def _file(name: str, path: Path, max_frames: int | None) -> Source:

@@ -104,15 +104,11 @@ def test_a_bad_picture_in_a_folder(tmp_path):
     assert len(source.problems) == 1
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["rtsp://cam/1", "http://host/a.jpg", "csi://0", "v4l2:///dev/video0", "gst:videotestsrc", "0", "12", 0],
-)
-def test_cameras_and_streams_are_refused_with_what_works(address):
-    with pytest.raises(
-        SourceError, match=f"^{address}: cameras, streams .* cannot be read by this release; give a pic"
-    ):
+@pytest.mark.parametrize("address", ["ftp://me:secret@host/a.mp4", "file:///a.mp4", "nonsense://1"])
+def test_other_schemes_are_refused_with_what_works(address):
+    with pytest.raises(SourceError, match=r"is none of the streams that can be read; give a picture") as caught:
         open_source(address)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("nothing", ["", None, 1.5, b"a.jpg"])
