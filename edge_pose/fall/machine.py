@@ -14,6 +14,7 @@ from edge_pose.fall.posture import Posture
 KEEP_S = 4.0  # of samples, for the evidence
 ONSET = 0.6  # of the least plunge of all, from which somebody is on the way down
 STEP_S = 0.3  # that one look can count for, at most
+LONG_S = 6.0  # after standing, from which somebody was not on the way down all the time
 LATE_S = 2.5  # for people who are hardly seen after a descent
 
 
@@ -28,13 +29,13 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """A way down that was seen: the largest plunges of it, when it began, and whether from standing."""
+    """A way down that was seen: the largest plunges of it, when they ended, and how long before the person stood."""
 
     since_s: float
     plunge: float
     hip_plunge: float
     from_standing: bool
-    stood_ago_s: float
+    stood_ago_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Machine:
         self._up_s: float | None = None  # while in alarm: since when up again
         self._wrong_s: float | None = None  # while down: since when not
         self._step_s = 0.0  # since the person was seen before
+        self._since_up_s = math.inf  # of clear looks since the person stood
         self._spent_s = 0.0  # of clear looks since the descent ended, in which the person did not lie
 
     @property
@@ -125,8 +127,10 @@ class Machine:
 
     def _follow_descent(self, sample: Sample) -> None:
         cfg, now = self.config, sample.time_s
-        plunge = sample.plunge if sample.plunge == sample.plunge else 0.0
         hips = sample.hip_plunge if sample.hip_plunge == sample.hip_plunge else 0.0
+        plunge = sample.plunge if sample.plunge == sample.plunge else hips  # shoulders are out of the frame
+        if not sample.weak:
+            self._since_up_s = 0.0 if sample.stands else self._since_up_s + min(self._step_s, STEP_S)
         held = self.descent
         if held is not None:
             if plunge > held.plunge or hips > held.hip_plunge:
@@ -140,9 +144,9 @@ class Machine:
                 self.descent = None
                 self._calm()
         if self.descent is None and plunge >= ONSET * cfg.plunge_seat and not sample.stands:
-            stood = self.body.stood_s
-            ago = now - stood if stood is not None else math.inf
-            self.descent, self._spent_s = Descent(now, plunge, hips, ago <= cfg.window_s + 0.4, ago), 0.0
+            from_standing = self._since_up_s <= cfg.window_s
+            ago = self._since_up_s if math.isfinite(self._since_up_s) else None
+            self.descent, self._spent_s = Descent(now, plunge, hips, from_standing, ago), 0.0
             if self.state is State.UPRIGHT:
                 self.state = State.DESCENDING
 
@@ -158,12 +162,15 @@ class Machine:
             return ""
         factor = cfg.zone_factor if raised_bar else 1.0
         plunge, hips = descent.plunge / factor, descent.hip_plunge / factor
+        upright_before = descent.from_standing and self._since_up_s <= cfg.upright_s
         if floor_low(sample, cfg):
-            if plunge >= cfg.plunge and hips >= cfg.hip_drop:
-                return "quick descent to the floor" if descent.from_standing else "quick descent from a low place"
-            if descent.stood_ago_s > 6.0 and plunge >= cfg.plunge_seat and hips >= cfg.hip_seat:
+            if upright_before and plunge >= cfg.plunge and hips >= cfg.hip_drop:
+                return "quick descent from standing to the floor"
+            if plunge >= cfg.plunge_low and hips >= cfg.hip_seat:
+                return "very quick descent to the floor"
+            if self._since_up_s > LONG_S and plunge >= cfg.plunge_seat and hips >= cfg.hip_seat:
                 return "quick descent from a seat or bed"
-        elif descent.from_standing and plunge >= cfg.plunge_raised and raised_low(sample, cfg):
+        elif upright_before and plunge >= cfg.plunge_raised and raised_low(sample, cfg):
             return "quick descent from standing onto something raised"
         return ""
 
@@ -229,7 +236,9 @@ def floor_low(sample: Sample, config: FallConfig) -> bool:
     if sample.squats:
         return False
     if sample.hips == sample.hips:
-        if sample.hips > config.low_hips:
+        # Away from a camera that looks down, the body is foreshortened and its hips look high.
+        away = sample.rise <= config.away_rise and sample.lean < config.lean_deg
+        if sample.hips > (config.away_hips if away else config.low_hips):
             return False
         if sample.shoulders != sample.shoulders:
             return sample.aspect >= 1

@@ -75,17 +75,21 @@ class Posture:
         return sum(p[0] for p in found) / len(found), sum(p[1] for p in found) / len(found)
 
     def on_feet(self, tall: float) -> bool:
-        """Whether this is somebody who squats: over the feet, knees no lower than hips, shoulders above.
+        """Whether this is somebody who squats, tying shoes for example. tall: the standing height in pixels.
 
-        A body in balance has its trunk above its feet; one that lies does not, unless it points at the camera, and
-        then its knees are not above its hips. tall: the standing height in pixels.
+        A body in balance has its trunk above its feet; that of one that lies is not, unless it points at the camera or
+        away from it. Then the knees are not above the hips, and where hips are high, shoulders and head are higher still.
         """
         hips, knees, ankles, shoulders = self.hips, self.knees, self.ankles, self.shoulders
-        if hips is None or knees is None or ankles is None or shoulders is None or self.aspect > SQUAT_ASPECT:
+        if hips is None or ankles is None or shoulders is None or self.aspect > SQUAT_ASPECT:
             return False
-        over = abs((hips[0] + shoulders[0]) / 2 - ankles[0]) < SQUAT_REACH * tall
-        folded = knees[1] < hips[1] + 0.05 * tall and ankles[1] > hips[1] + 0.04 * tall
-        return over and folded and shoulders[1] < hips[1] - 0.04 * tall
+        if abs((hips[0] + shoulders[0]) / 2 - ankles[0]) > SQUAT_REACH * tall:
+            return False
+        high, rise = (ankles[1] - hips[1]) / tall, (hips[1] - shoulders[1]) / tall
+        if knees is not None and knees[1] < hips[1] + 0.05 * tall and high > 0.04 and rise > 0.04:
+            return True
+        bowed = self.head is None or self.head[1] > shoulders[1] - 0.02 * tall
+        return high > 0.17 and -0.1 < rise < 0.08 and bowed
 
     def stature(self) -> float | None:
         """Return the standing height in pixels that a person has who stands like this; None where too little is seen.

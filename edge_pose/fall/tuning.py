@@ -13,7 +13,7 @@ from edge_pose.fall.watch import Moment
 from edge_pose.fall.zones import Zone
 from edge_pose.track import Tracker
 
-PLUNGES = ("plunge", "plunge_seat", "plunge_raised", "plunge_lost")
+PLUNGES = ("plunge", "plunge_low", "plunge_seat", "plunge_raised", "plunge_lost")
 FACTORS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 DWELLS_S = (0.3, 0.7, 1.5)
 
