@@ -25,7 +25,7 @@ class TrackConfig:
     hits: int = 3
     patience_s: float = 1.0
     match: float = 0.2
-    duplicate: float = 0.8
+    duplicate: float = 0.65
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -34,9 +34,11 @@ class IdentityScores:
 def identity_scores(frames: Iterable[tuple[Any, Any, Any, Any]], *, iou: float = 0.5) -> IdentityScores:
     """Score ids against truth. Every frame is (true ids (T,), true boxes (T, 4), ids (N,), boxes (N, 4)), xyxy.
 
-    A found box may stand for a true one when they overlap by at least `iou`. Rows with id -1 are no findings. Both
-    without any box is a perfect score. Raises ShapeError. Source: Ristani et al. 2016 (one to one between true and
-    found identities for the whole time, so that most boxes agree); switches as in CLEAR MOT (Bernardin 2008).
+    A found box may stand for a true one when they overlap by at least `iou`. Found boxes with id -1 count as not
+    found. True ids of -1 mark what is not judged (somebody nearly hidden): a found box that fits nothing else but that
+    is left aside. No box at all is a perfect score. Raises ShapeError.
+    Source: Ristani et al. 2016 (one to one between true and found identities for the whole time, so that most boxes
+    agree); switches as in CLEAR MOT (Bernardin, Stiefelhagen 2008).
     """
     together: Counter[tuple[int, int]] = Counter()
     true_boxes: Counter[int] = Counter()
@@ -73,16 +75,24 @@ def _frame(
     t, n = array_of("true ids", true_ids, np.int64, (None,)), array_of("ids", ids, np.int64, (None,))
     a = array_of("true boxes", truths, np.float64, (len(t), 4) if len(t) else (None, 4))
     b = array_of("boxes", founds, np.float64, (len(n), 4) if len(n) else (None, 4))
-    b, n = b[n >= 0], n[n >= 0]
+    close = _overlaps(a, b)
+    close[close < iou] = 0.0
+    judged, named = t >= 0, n >= 0
+    named &= (close[judged] > 0).any(axis=0) | ~(close[~judged] > 0).any(axis=0)
+    t, n, close = t[judged], n[named], close[judged][:, named]
     for name, values in (("true ids", t), ("ids", n)):
         if len(np.unique(values)) != len(values):
             raise ShapeError(f"{name} of one frame must differ, got {values.tolist()}")
+    return t.tolist(), n.tolist(), close
+
+
+def _overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union (T, N) of boxes; 0 where both have no area."""
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     both = np.maximum(sides, 0).prod(axis=2)
     areas = [np.maximum(v[:, 2:] - v[:, :2], 0).prod(axis=1) for v in (a, b)]
     union = areas[0][:, None] + areas[1][None] - both
-    overlaps = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
-    return t.tolist(), n.tolist(), np.where(overlaps >= iou, overlaps, 0.0)
+    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
 
 
 def _paired(t: list[int], n: list[int], close: NDArray[np.float64], last: dict[int, int]) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from edge_pose import kernels
 from edge_pose.track.people import VISIBLE, People
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 
 def joints(a: People, b: People, sigmas: F64) -> F64:
@@ -44,9 +45,16 @@ def _common(half_a: F64, half_b: F64, apart: F64) -> F64:
     return side[..., 0] * side[..., 1]
 
 
-def duplicates(people: People, sigmas: F64, threshold: float) -> NDArray[np.bool_]:
-    """Which rows (N,) are a person that a better row shows as well, by the similarity of their visible joints."""
+def duplicates(people: People, sigmas: F64, flip: I64, threshold: float) -> NDArray[np.bool_]:
+    """Which rows (N,) are a person that a better row shows as well: most joints are in the same places.
+
+    flip (K,): the joints of a mirror image, because a second finding of somebody may take left for right.
+    """
+    mirrored = People(
+        people.xy.take(flip, axis=1), people.joints.take(flip, axis=1), people.mid, people.half, people.scores
+    )
+    same = np.maximum(joints(people, people, sigmas), joints(mirrored, people, sigmas)) > threshold
     worth = people.scores + np.float32(1e-3) * people.joints.mean(axis=1)
     places = np.arange(len(worth))
     better = (worth[:, None] > worth) | ((worth[:, None] == worth) & (places[:, None] < places))
-    return ((joints(people, people, sigmas) > threshold) & better).any(axis=0)
+    return (same & better).any(axis=0)

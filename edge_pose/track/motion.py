@@ -115,3 +115,4 @@ class Tracks:
         self.half[rows] = half + (1 - np.exp(dt / -FOLLOW_S))[:, None] * (people.half - half)
         self.xy[rows], self.joints[rows] = people.xy, people.joints
         self.seen[rows], self.scores[rows] = time_s, people.scores
+        self.hits[rows] += 1

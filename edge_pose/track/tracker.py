@@ -17,12 +17,15 @@ from edge_pose.track.config import TrackConfig
 from edge_pose.track.motion import Tracks
 from edge_pose.track.people import People
 
+F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
-MARGIN, MARGIN_PER_S = 0.15, 0.5  # by which boxes are grown before they are compared, as a share of their sides
+MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how much of their sides boxes grow before they are compared
+ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
+DEFAULTS = TrackConfig()
 
 
 class Tracker:
@@ -32,9 +35,10 @@ class Tracker:
     Sources: two rounds, confident rows first: Zhang et al. 2022 (ByteTrack); similarity of poses: COCO's OKS.
     """
 
-    def __init__(self, config: TrackConfig = TrackConfig()) -> None:
+    def __init__(self, config: TrackConfig = DEFAULTS) -> None:
         self.config = config
         self.births = self.deaths = 0
+        self._tracks = Tracks.none(0)
         self.reset()
 
     def update(self, poses: Poses, time_s: float) -> Poses:
@@ -65,6 +69,7 @@ class Tracker:
                 )
             self._skeleton = poses.skeleton
             self._sigmas = np.array(poses.skeleton.sigmas, np.float64)
+            self._flip = poses.skeleton.flip_order
             if not len(self._tracks):
                 self._tracks = Tracks.none(len(poses.skeleton))
         self._now = time_s
@@ -82,56 +87,39 @@ class Tracker:
         config, tracks = self.config, self._tracks
         sound = people.scores >= config.keep_score
         if len(people) > 1:
-            sound &= ~likeness.duplicates(people, self._sigmas, config.duplicate)
+            sound &= ~likeness.duplicates(people, self._sigmas, self._flip, config.duplicate)
         strong = sound & (people.scores >= config.start_score)
         if not len(tracks) or not sound.any():
-            tracks.hits[:] = 0
             return strong
         expected = tracks.at(time_s)
-        gap = np.minimum(time_s - tracks.seen, 1.0)
+        gap = np.minimum(time_s - tracks.seen, MARGIN_S)
         near = likeness.boxes(expected, people, MARGIN + MARGIN_PER_S * gap)
         alike = likeness.joints(expected, people, self._sigmas * LOOSE)
-        may = (near >= config.match) | (alike >= 0.5)
-        worth = (near + alike) / 2
+        worth, may = (near + alike) / 2, (near >= config.match) | (alike >= ALIKE)
         named = tracks.ids > 0
-        free = np.ones(len(tracks), bool)
-        self._pair(worth, may, free, strong, owners)
+        _pair(worth, may, np.ones(len(tracks), bool), strong, owners)
         if not strong.all():
-            self._pair(worth, may, free & named, sound & ~strong, owners)
-        free[owners[owners >= 0]] = False
-        rest = sound & (owners < 0)
-        if rest.any() and (free & named).any():
+            _pair(worth, may, named, sound & ~strong, owners)
+        if (owners[sound] < 0).any():
             part = likeness.cover(expected, people, smaller=True)
-            self._pair(part, part >= INSIDE, free & named, rest, owners)
+            _pair(part, part >= INSIDE, named, sound, owners)
         found = owners >= 0
-        rows = owners[found]
-        tracks.hits[tracks.seen < time_s] *= 1
-        if len(rows):
-            tracks.see(rows, people.rows(found), expected, time_s)
-        tracks.hits[rows] += strong[found]
+        if found.any():
+            tracks.see(owners[found], people.rows(found), expected, time_s)
         return strong
 
-    @staticmethod
-    def _pair(worth, may, free, rows, owners):
-        f = free.copy(); f[owners[owners >= 0]] = False
-        left, rows = f.nonzero()[0], rows.nonzero()[0]
-        rows = rows[owners[rows] < 0]
-        if len(left) and len(rows):
-            both = np.ix_(left, rows)
-            a, b = assign(worth[both], may[both])
-            owners[rows[b]] = left[a]
-
     def _begin(self, people: People, fresh: Mask, owners: I64, time_s: float) -> None:
+        """Start tracks for rows of somebody new, and give ids to those seen often or surely enough."""
         config = self.config
         if fresh.any():
-            unsure = fresh & (people.scores < config.sure_score)
-            if unsure.any() and (owners >= 0).any():
-                part = likeness.cover(people.rows(owners >= 0), people, smaller=False)
-                fresh = fresh & ~(unsure & (part >= INSIDE).any(axis=0))
-            rows = fresh.nonzero()[0]
-            before = len(self._tracks)
-            self._tracks += Tracks.first(people.rows(rows), time_s)
-            owners[rows] = np.arange(before, before + len(rows))
+            sure = people.scores >= config.sure_score
+            inside = likeness.cover(people, people, smaller=False) >= INSIDE
+            np.fill_diagonal(inside, False)
+            within = inside[(owners >= 0) | sure].any(axis=0)  # what shows in somebody's box may be a part of them
+            rows = (fresh & (sure | ~within)).nonzero()[0]
+            begun = Tracks.first(people.rows(rows), time_s)
+            owners[rows] = np.arange(len(rows)) + len(self._tracks)
+            self._tracks += begun
         tracks = self._tracks
         unnamed = (tracks.ids < 0) & (tracks.seen == time_s)
         if unnamed.any():
@@ -157,6 +145,18 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before. Ids go on where they were."""
+        self.deaths += int((self._tracks.ids > 0).sum())
         self._now = -math.inf
         self._skeleton: Skeleton | None = None
         self._tracks = Tracks.none(0)
+
+
+def _pair(worth: F64, may: Mask, tracks: Mask, rows: Mask, owners: I64) -> None:
+    """Give rows (N,) that have none a track (M,) that has none, the best for all of them together."""
+    left, right = tracks.copy(), (rows & (owners < 0)).nonzero()[0]
+    left[owners[owners >= 0]] = False
+    free = left.nonzero()[0]
+    if len(free) and len(right):
+        both = np.ix_(free, right)
+        a, b = assign(worth[both], may[both])
+        owners[right[b]] = free[a]
