@@ -64,7 +64,7 @@ def discovery(topics: Topics, prefix: str, version: str) -> Iterator[tuple[str, 
         "model": "fall alarm",
         "sw_version": version,
     }
-    sensors = (
+    sensors: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
         ("fall", "Fall", "safety", topics.fall, {}),
         ("camera", "Camera", "problem", topics.camera, {"entity_category": "diagnostic"}),
     )

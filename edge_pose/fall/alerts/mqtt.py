@@ -156,12 +156,13 @@ class _Session:
 
     def _connected(self) -> None:
         deadline = time.monotonic() + ANSWER_S
-        kind, code, properties = "", None, None
-        while kind != "connected":
+        while True:
             try:
                 kind, code, properties = self.notices.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise Unreachable("the broker accepts connections and says nothing") from None
+            if kind == "connected":
+                break
             if kind == "down" or self.sender.stopping:
                 raise Unreachable(f"the connection broke: {code}")
         if code.is_failure:
@@ -213,7 +214,7 @@ class _Session:
             notices = []
         while not self.notices.empty():
             notices.append(self.notices.get())
-        through = []
+        through: list[int] = []
         for kind, what, code in notices:
             if kind == "acked" and what in self.flying:
                 self.heard = time.monotonic()

@@ -18,11 +18,11 @@ from edge_pose.fall.alerts.webhook import WebhookSender, WebhookTarget
 
 
 def open_alerts(
-    events_path: Path | None = None,
+    events_path: str | Path | None = None,
     mqtt: str | MqttTarget | None = None,
     webhook: str | WebhookTarget | None = None,
-    outbox_path: Path | None = None,
-    clips_dir: Path | None = None,
+    outbox_path: str | Path | None = None,
+    clips_dir: str | Path | None = None,
     keep_video: bool = False,
     *,
     source: str = "",
@@ -52,8 +52,10 @@ def open_alerts(
     if keep_video and clips_dir is None:
         raise AlertError("keep_video needs a folder for the clips")
     names = [name for name, wanted in ((FILE, events_path), ("mqtt", mqtt), ("webhook", webhook)) if wanted is not None]
-    clips = ClipRecorder(clips_dir, ClipConfig(keep_video=keep_video)) if clips_dir is not None else None
-    event_log = EventLog(events_path, max_bytes=max_log_bytes, keep=keep_logs) if events_path is not None else None
+    clips = ClipRecorder(Path(clips_dir), ClipConfig(keep_video=keep_video)) if clips_dir is not None else None
+    event_log = (
+        EventLog(Path(events_path), max_bytes=max_log_bytes, keep=keep_logs) if events_path is not None else None
+    )
     told: list[tuple[str, dict[str, object]]] = []  # by the outbox, before there is anybody to tell it to
     opened: list[Alerts] = []
 
@@ -66,7 +68,7 @@ def open_alerts(
     outbox = None
     if mqtt is not None or webhook is not None or (outbox_path is not None and names):
         outbox = Outbox(
-            outbox_path or default_outbox(),
+            Path(outbox_path) if outbox_path is not None else default_outbox(),
             names,
             max_bytes=max_outbox_bytes,
             on_loss=lambda count: tell("watch.events_dropped", {"events": count}),
