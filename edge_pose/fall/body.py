@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from edge_pose.fall.config import FallConfig
-from edge_pose.fall.posture import ANKLE, HEAD, HIP, SHOULDER, Posture
+from edge_pose.fall.posture import ANKLE, HEAD, HIP, SHOULDER, TORSO, Posture
 
 NAN = math.nan
 STAND_LEAN_DEG = 35.0  # of the torso, at most, for somebody who stands
@@ -72,6 +72,8 @@ class Body:
         tall = self.stature_px
         shoulders_px = _shoulders(posture, tall)
         hips_px = posture.hips[1] if posture.hips else NAN
+        if stands and tall and shoulders_px != shoulders_px:  # out of the frame, but where else should they be
+            shoulders_px = hips_px - TORSO * tall
         plunges = [
             self._plunge(track, posture.time_s, y)
             for track, y in zip(self._tracks, (shoulders_px, hips_px), strict=True)
@@ -96,6 +98,84 @@ class Body:
             posture.score,
             posture.seen,
         )
+
+    def _usual(self, posture: Posture, step_s: float) -> float:
+        """Return how sure the network is of this person at its best, lately."""
+        self._sure = max(posture.box_score, self._sure * math.exp(-step_s / FADE_S))
+        return self._sure
+
+    def height(self, y: float) -> float:
+        """Return how high a y of the frame is above the foot line, in standing heights; NaN where that is unknown."""
+        if self.floor_px is None or not self.stature_px:
+            return NAN
+        return (self.floor_px - y) / self.stature_px
+
+    def _learn(self, posture: Posture, step_s: float) -> bool:
+        """Learn stature and floor from somebody who stands; say whether this is one."""
+        tall = _standing(posture)
+        if tall is None:
+            self._guess(posture, step_s)
+            return False
+        now = posture.time_s
+        if self.stood_s is not None and self.stature_px is not None and tall < SHRUNK * self.stature_px:
+            since, until = self._shrunk or (now, now)
+            if now - until > SHRUNK_S / 3:
+                since = now
+            self._shrunk = (since, now)
+            if now - since < SHRUNK_S:
+                return False
+            self.stature_px = None  # the new one holds from now on
+        self._shrunk = None
+        if self.stature_px is None or self.stood_s is None:
+            self.stature_px, self.floor_px = tall, None
+        else:
+            self.stature_px += (tall - self.stature_px) * -math.expm1(-step_s / STATURE_S)
+        self._stand_at(_floor(posture, self.stature_px), step_s)
+        self.stood_s = now
+        return True
+
+    def _guess(self, posture: Posture, step_s: float) -> None:
+        """Take the longest parts of the body for its measure as long as the person was not seen standing."""
+        if self.stood_s is not None:
+            return
+        tall = posture.longest()
+        if tall is not None:
+            faded = (self.stature_px or 0.0) * math.exp(-step_s / FADE_S)
+            self.stature_px = max(tall, faded) if faded < 2 * tall else faded
+        if self.floor_px is None and self.stature_px:
+            self.floor_px = posture.ankles[1] + ANKLE * self.stature_px if posture.ankles else posture.box[3]
+
+    def _stand_at(self, floor_px: float | None, step_s: float) -> None:
+        if floor_px is None:
+            return
+        if self.floor_px is None:
+            self.floor_px = floor_px
+        else:
+            self.floor_px += (floor_px - self.floor_px) * -math.expm1(-step_s / FLOOR_S)
+
+    def _plunge(self, track: deque[tuple[float, float]], now_s: float, y: float) -> float:
+        """Return by how many heights y has come down within the window; NaN where nothing tells.
+
+        At the window's edge, the way between two looks counts in proportion: nobody saw how quick it was.
+        """
+        if y != y or not self.stature_px:
+            return NAN
+        edge_s = now_s - self.config.window_s
+        if track:
+            last_s, last = track[-1]
+            y = last + (y - last) * -math.expm1(-(now_s - last_s) / STEADY_S)
+        track.append((now_s, y))
+        while len(track) > 1 and track[1][0] <= edge_s:
+            track.popleft()
+        (first_s, first), best = track[0], 0.0
+        if first_s < edge_s:
+            next_s, after = track[1]
+            first += (after - first) * (edge_s - first_s) / (next_s - first_s)
+            best = y - first
+        for at_s, high in track:
+            if at_s >= edge_s:
+                best = max(best, y - high)
+        return max(best, 0.0) / self.stature_px
 
     def _usual(self, posture: Posture, step_s: float) -> float:
         """Return how sure the network is of this person at its best, lately."""

@@ -86,7 +86,8 @@ class Posture:
         if abs((hips[0] + shoulders[0]) / 2 - ankles[0]) > SQUAT_REACH * tall:
             return False
         high, rise = (ankles[1] - hips[1]) / tall, (hips[1] - shoulders[1]) / tall
-        if knees is not None and knees[1] < hips[1] + 0.05 * tall and high > 0.04 and rise > 0.04:
+        slack = 0.12 if rise > 0.14 else 0.05
+        if knees is not None and knees[1] < hips[1] + slack * tall and high > 0.04 and rise > 0.04:
             return True
         bowed = self.head is None or self.head[1] > shoulders[1] - 0.02 * tall
         return high > 0.17 and -0.1 < rise < 0.08 and bowed
