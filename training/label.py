@@ -32,11 +32,12 @@ def turned(points: F32, quarters: int, height: int, width: int) -> F32:
 def labelled_frames(films: list[Path], people: int) -> Iterator[tuple[NDArray[np.uint8], F32, F32]]:
     """Frames (H, W, 3), joints (people, 17, 2) and weights (people, 17), one person each; unclear ones are left out."""
     import edge_pose as ep
+    from edge_pose.estimators.load import load_for_boxes
 
     with (
         ep.load("movenet-lightning", threads=1) as follower,
         ep.load("movenet-lightning", threads=1, confidence=0.0) as movenet,
-        ep.load("pp-tinypose", threads=1) as tinypose,
+        load_for_boxes("pp-tinypose", threads=1) as tinypose,
     ):
         for film in films:
             follower.reset()
