@@ -105,7 +105,7 @@ class Tracker:
             _pair(part, part >= INSIDE, named, sound, owners)
         found = owners >= 0
         if found.any():
-            tracks.see(owners[found], people.rows(found), expected, time_s)
+            tracks.see(owners[found], people.rows(found), time_s)
         return strong
 
     def _begin(self, people: People, fresh: Mask, owners: I64, time_s: float) -> None:
