@@ -8,6 +8,8 @@ from typing import Any
 
 from edge_pose import zoo
 from edge_pose.backends import Backend, Device, open_backend
+from edge_pose.backends.lanes import in_lanes
+from edge_pose.backends.onnxruntime import usable_cores
 from edge_pose.backends.rebatch import open_batch
 from edge_pose.errors import MissingDependencyError, SpecError
 from edge_pose.estimators.base import Detector, Estimator, Network
@@ -18,7 +20,8 @@ from edge_pose.spec import ModelSpec
 
 log = logging.getLogger("edge_pose")
 METADATA_KEY = "edge_pose"
-# From 4 people on, rows of 4 beat one by one and larger batches on a CPU (benchmarks/people.py).
+# From 4 people on, rows of 4 beat one by one and larger batches on a CPU (benchmarks/people.py); with many threads
+# every lane has its rows.
 MICRO_BATCH = 4
 Name = str | Path
 
@@ -118,6 +121,10 @@ def open_network(
             path = opened
     if engine == "auto" and chosen.engine == "openvino" and (backend.engine, backend.device) == ("onnxruntime", "cpu"):
         backend = _winner(backend, path, threads)
+    if rows > 1:
+        count = threads or usable_cores()
+        lanes = in_lanes(backend, path, count, lambda: open_backend(path, device="cpu", engine=engine, threads=1))
+        backend, rows = (lanes, max(rows, lanes.rows)) if lanes else (backend, rows)
     return Network(chosen, backend, rows)
 
 

@@ -1,0 +1,93 @@
+"""Rows of a batch shared among the cores: each core runs a few whole rows instead of a part of every layer.
+
+Pose networks for boxes are made of small layers, and after each of them the threads of an engine have to meet. Whole
+rows need to meet once a batch. Measured with PP-TinyPose on 2 cores: 3.7 ms a person instead of 4.4 (batch of 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_pose.backends.base import Backend
+
+ROWS = 2  # a lane's share that is quickest a row: one costs 8.1 ms, two 7.4 each, four 7.6, eight 8.4
+MAX_LANES = 16
+# Larger networks keep all threads busy in every layer, and each copy of their weights counts.
+MAX_BYTES = 64 << 20
+
+Outputs = list[NDArray[Any]]
+
+
+class Lanes:
+    """Two copies of a network: `whole` with all threads for one row, `single` with one thread, run by several at once.
+
+    Takes any number of rows, whether or not the file does; `rows` is what keeps all lanes busy.
+    """
+
+    def __init__(self, whole: Backend, single: Backend, lanes: int) -> None:
+        self.engine, self.device, self.metadata = whole.engine, whole.device, whole.metadata
+        self.outputs = whole.outputs
+        first = whole.inputs[0]
+        self.inputs = (replace(first, shape=(None, *first.shape[1:])),)
+        self._whole, self._single, self._lanes = whole, single, lanes
+        self.rows = ROWS * lanes
+        self._closed = False
+        self._one_by_one = first.shape[0] is not None
+        self._threads = ThreadPoolExecutor(lanes - 1, thread_name_prefix="edge-pose-lane")
+
+    def run(self, batch: NDArray[Any]) -> Outputs:
+        """Run the network; see Backend.run."""
+        rows = len(batch)
+        if rows < 2 or self._closed:  # the network itself says that it is closed
+            return self._whole.run(batch)
+        # A row that would be alone in its turn is quicker with all threads.
+        alone = int(rows % self._lanes == 1 and rows > self._lanes)
+        lanes = min(self._lanes, rows)
+        cuts = [(rows - alone) * i // lanes for i in range(lanes + 1)]
+        shares = [batch[start:end] for start, end in pairwise(cuts)]
+        waiting = [self._threads.submit(self._share, share) for share in shares[1:]]
+        try:
+            parts = [self._share(shares[0])]
+        finally:  # the batch is the caller's again when this returns or raises: nobody reads it any more
+            for future in waiting:
+                future.exception()
+        parts += [future.result() for future in waiting]
+        if alone:
+            parts.append(self._whole.run(batch[-1:]))
+        return _joined(parts)
+
+    def _share(self, rows: NDArray[Any]) -> Outputs:
+        if not self._one_by_one:
+            return self._single.run(rows)
+        return _joined([self._single.run(rows[i : i + 1]) for i in range(len(rows))])
+
+    def close(self) -> None:
+        """End the threads and give the memory back."""
+        self._closed = True
+        self._threads.shutdown()
+        self._whole.close()
+        self._single.close()
+
+
+def in_lanes(whole: Backend, path: Path, threads: int, opened: Callable[[], Backend]) -> Lanes | None:
+    """Return the network in lanes, one a thread; None where that is nothing for this file, engine or thread count.
+
+    opened: opens the file again with one thread.
+    """
+    suits = whole.engine == "onnxruntime" and whole.device == "cpu" and len(whole.inputs) == 1
+    suits = suits and whole.inputs[0].shape[:1] in ((None,), (1,))
+    if threads < 2 or not suits or path.stat().st_size > MAX_BYTES:
+        return None
+    return Lanes(whole, opened(), min(threads, MAX_LANES))
+
+
+def _joined(parts: list[Outputs]) -> Outputs:
+    return parts[0] if len(parts) == 1 else [np.concatenate(values) for values in zip(*parts, strict=True)]
