@@ -16,7 +16,8 @@ STAND_ASPECT = 0.85
 STAND_LONG = 0.78  # of the height that the longest parts speak for: somebody who sits or stoops has less
 SHRUNK = 0.85  # standing, but by so much shorter: at first more likely stooping, or lying seen from the feet
 SHRUNK_S = 1.5  # for so long; then it is somebody who went away from the camera
-STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 6.0  # time constants of what is learnt
+STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 20.0  # time constants of what is learnt
+GROW_S = 1.0  # in which a guessed stature follows longer parts: nobody grows while falling towards the camera
 WEAK = 0.45  # of the best box score lately, below which somebody is hardly seen
 STEADY_S = 0.07  # of the positions that plunges are read off
 
@@ -61,6 +62,7 @@ class Body:
         self.stood_s: float | None = None
         self.last: Posture | None = None
         self._sure = 0.0
+        self._known_s = 0.0  # for how long the stature was guessed
         self._shrunk: tuple[float, float] | None = None  # since when, and until when
         self._tracks: tuple[deque[tuple[float, float]], deque[tuple[float, float]]] = (deque(), deque())
 
@@ -140,8 +142,10 @@ class Body:
             return
         tall = posture.longest()
         if tall is not None:
-            faded = (self.stature_px or 0.0) * math.exp(-step_s / FADE_S)
-            self.stature_px = max(tall, faded) if faded < 2 * tall else faded
+            faded = (self.stature_px or tall) * math.exp(-step_s / FADE_S)
+            self._known_s += step_s
+            share = -math.expm1(-step_s / GROW_S) if self._known_s > GROW_S / 2 else 1.0
+            self.stature_px = faded + max(0.0, tall - faded) * share
         if self.floor_px is None and self.stature_px:
             self.floor_px = posture.ankles[1] + ANKLE * self.stature_px if posture.ankles else posture.box[3]
 
@@ -218,8 +222,10 @@ class Body:
             return
         tall = posture.longest()
         if tall is not None:
-            faded = (self.stature_px or 0.0) * math.exp(-step_s / FADE_S)
-            self.stature_px = max(tall, faded) if faded < 2 * tall else faded
+            faded = (self.stature_px or tall) * math.exp(-step_s / FADE_S)
+            self._known_s += step_s
+            share = -math.expm1(-step_s / GROW_S) if self._known_s > GROW_S / 2 else 1.0
+            self.stature_px = faded + max(0.0, tall - faded) * share
         if self.floor_px is None and self.stature_px:
             self.floor_px = posture.ankles[1] + ANKLE * self.stature_px if posture.ankles else posture.box[3]
 

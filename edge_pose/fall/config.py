@@ -18,8 +18,8 @@ class FallConfig:
     Seeing: min_joint is the least score of a joint that counts; min_seen, of how many joints a pose must consist;
     max_speed, in heights/s, how fast a body may move before it is taken for somebody else.
 
-    Descending: plunge is how far the shoulders must come down within window_s, and hip_drop the hips; plunge_seat and
-    hip_seat the same for somebody who sat or lay before, plunge_low for somebody who was half down already; plunge_raised for an end on a bed or a sofa; plunge_lost
+    Descending: plunge is how far the shoulders must come down within window_s, and hip_drop the hips; plunge_seat the
+    same for somebody who sat or lay before, plunge_low for somebody who was half down already; plunge_raised for an end on a bed or a sofa; plunge_lost
     for somebody who is then seen no more.
 
     Down: shoulders no higher than low_shoulders and hips no higher than low_hips, the torso leaning by at least
@@ -46,7 +46,6 @@ class FallConfig:
     plunge_low: float = 0.42
     plunge_seat: float = 0.24
     hip_drop: float = 0.13
-    hip_seat: float = 0.18
     plunge_raised: float = 0.33
     plunge_lost: float = 0.28
 

@@ -166,9 +166,9 @@ class Machine:
         if floor_low(sample, cfg):
             if upright_before and plunge >= cfg.plunge and hips >= cfg.hip_drop:
                 return "quick descent from standing to the floor"
-            if plunge >= cfg.plunge_low and hips >= cfg.hip_seat:
+            if plunge >= cfg.plunge_low and hips >= cfg.hip_drop:
                 return "very quick descent to the floor"
-            if self._since_up_s > LONG_S and plunge >= cfg.plunge_seat and hips >= cfg.hip_seat:
+            if self._since_up_s > LONG_S and plunge >= cfg.plunge_seat and hips >= cfg.hip_drop:
                 return "quick descent from a seat or bed"
         elif upright_before and plunge >= cfg.plunge_raised and raised_low(sample, cfg):
             return "quick descent from standing onto something raised"

@@ -13,6 +13,7 @@ Point = tuple[float, float]
 # and no sole: the nose stands for the head, and an ankle is a little above the floor.
 HEAD, SHOULDER, HIP, KNEE, ANKLE = 0.93, 0.82, 0.53, 0.285, 0.04
 TORSO = SHOULDER - HIP
+SHOULDERS_WIDE = 0.28  # at most
 EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, at least as far as anybody can know
 
 SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.25  # of somebody who squats: box, and how far the trunk may be from the feet
@@ -121,10 +122,11 @@ class Posture:
         """
         chain = ((self.head, HEAD), (self.shoulders, SHOULDER), (self.hips, HIP), (self.knees, KNEE))
         pairs = [(chain[1], chain[2]), (chain[2], chain[3]), (chain[3], (self.ankles, ANKLE)), (chain[0], chain[2])]
-        lengths = sorted(
-            math.dist(a, b) / (high - low) for (a, high), (b, low) in pairs if a is not None and b is not None
-        )
-        return lengths[-2] if len(lengths) > 1 else None
+        lengths = [math.dist(a, b) / (high - low) for (a, high), (b, low) in pairs if a is not None and b is not None]
+        half = self.halves[0]
+        if half is not None and half[0] == self.time_s:
+            lengths.append(2 * math.hypot(half[1], half[2]) / SHOULDERS_WIDE)
+        return sorted(lengths)[-2] if len(lengths) > 1 else None
 
 
 def posture(
