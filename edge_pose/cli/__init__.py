@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ import threading
 from edge_pose.errors import EdgePoseError
 
 INTERRUPTED = 130  # what shells give for Ctrl-C
+WEB_ADDRESS = "127.0.0.1:8000"  # of --web without an address
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = _completed([word for word in words if word != "--debug"])
     _asked_to_stop.clear()
     try:
         if threading.current_thread() is threading.main_thread():
@@ -49,6 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
     if code == INTERRUPTED:  # also typer's way to say so
         return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _completed(words: list[str]) -> list[str]:
+    """Give --web its address where none follows: the command-line library has no options with values to leave out."""
+    full: list[str] = []
+    for at, word in enumerate(words):
+        full.append(word)
+        following = words[at + 1] if at + 1 < len(words) else ""
+        if word == "--web" and not re.fullmatch(r"(\[[\da-fA-F:.]+\]|[\w.-]*):\d+", following):
+            full.append(WEB_ADDRESS)
+    return full
 
 
 def _flush() -> None:

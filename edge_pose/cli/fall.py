@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from edge_pose.web import WebPage
 
 DEFAULT_MODEL = "movenet-lightning"
-WEB_ADDRESS = "127.0.0.1:8000"
 TURN_S = 0.5  # how long to wait for a result before looking whether somebody wants to stop
 
 Model = Annotated[str, typer.Option(help="Pose model; yolov8n-pose where more than one person may be in the room.")]
@@ -62,9 +61,7 @@ def watch(
     record: Annotated[Path | None, typer.Option(help="Keep the poses here (.jsonl.gz), to replay.")] = None,
     web: Annotated[
         str | None,
-        typer.Option(
-            "--web", is_flag=False, flag_value=WEB_ADDRESS, help="A page, [HOST:PORT]; --zones is drawn on it."
-        ),
+        typer.Option(help="A page, [HOST:PORT]; --zones is drawn on it."),
     ] = None,
     web_token: Annotated[str | None, typer.Option(envvar="EDGE_POSE_WEB_TOKEN", help="Who has it may look.")] = None,
     privacy: Annotated[bool, typer.Option("--privacy", help="The page shows figures, no picture.")] = False,

@@ -4,6 +4,7 @@ What follows the network (tracking, smoothing, falls) is the same for live pictu
 """
 
 from edge_pose.pipeline.live import Pipeline
+from edge_pose.pipeline.replay import open_replay
 from edge_pose.pipeline.result import Result, Summary
 
-__all__ = ["Pipeline", "Result", "Summary"]
+__all__ = ["Pipeline", "Result", "Summary", "open_replay"]

@@ -45,7 +45,8 @@ class AfterNetwork:
 
     def __call__(self, frame: Frame, raw: Poses, timings_ms: dict[str, float]) -> tuple[Poses, tuple[FallEvent, ...]]:
         """Return the poses with ids, steadier, and what happened; adds its stages to the timings."""
-        poses, events = raw, ()
+        poses = raw
+        events: tuple[FallEvent, ...] = ()
         clock = time.perf_counter
         start = clock()
         if self.tracker is not None:

@@ -54,7 +54,7 @@ class Budget:
 
     def rest(self, rest_ms: float) -> None:
         """Learn what all but the detector and the pose network took."""
-        self.rest_ms = _follow(self.rest_ms, rest_ms)
+        self.rest_ms = _follow(self.rest_ms, max(0.0, rest_ms))
 
 
 def _follow(known: float, new: float) -> float:

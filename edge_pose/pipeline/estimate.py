@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_pose.errors import PipelineError
 from edge_pose.estimators import Estimator
 from edge_pose.estimators.topdown import TopDown
 from edge_pose.frames import Frame
 from edge_pose.pipeline.budget import Budget
-from edge_pose.poses import F32, Poses
+from edge_pose.poses import F32, Boxes, Poses
 
 if TYPE_CHECKING:
     from edge_pose.track import Tracker
@@ -42,7 +43,7 @@ class Estimation:
         self.budget = Budget(budget_ms, detect_every=detect_every, can_predict=tracker is not None)
         self._apart = self.top_down is not None and (detect_every > 1 or budget_ms is not None)
         self._until_detection = 0
-        self._turn = 0
+        self._left_out = Boxes.empty()  # whom there was no time for in the frame before
 
     def __call__(self, frame: Frame) -> tuple[Poses, dict[str, float], tuple[str, ...]]:
         """Estimate one frame."""
@@ -76,11 +77,11 @@ class Estimation:
             detect_ms = sum(model.detector.timings_ms.values())
         else:
             assert self.tracker is not None  # or it would have been detected
-            boxes = self.tracker.predicted(frame.time_s)
+            boxes = _joined(self._left_out, self.tracker.predicted(frame.time_s))
         wanted = len(boxes)
         fitting = budget.people(wanted, detected=detected)
+        boxes = self._chosen(boxes, fitting, detected)
         if fitting < wanted:
-            boxes = boxes[self._next_in_turn(wanted, fitting)]
             given_up.append(f"people: {fitting} of {wanted}")
         timings = {} if detect_ms is None else {"detect": detect_ms}
         poses = Poses.empty(model.skeleton)
@@ -97,11 +98,33 @@ class Estimation:
         self._until_detection = (budget.every if detected else self._until_detection) - 1
         return poses, timings, tuple(given_up)
 
-    def _next_in_turn(self, wanted: int, fitting: int) -> list[int]:
-        """Choose people so that everybody has a turn, in the order that they have anyway."""
-        first = self._turn % wanted
-        self._turn = first + fitting
-        return sorted((first + i) % wanted for i in range(fitting))
+    def _chosen(self, boxes: Boxes, fitting: int, detected: bool) -> Boxes:
+        """Return those whom there is time for, and remember the others: they come first in the next frame.
+
+        A detection knows nothing of turns, so it puts first whoever overlaps somebody that was left out.
+        """
+        order = np.arange(len(boxes))
+        if detected and fitting < len(boxes) and len(self._left_out):
+            waited = _overlap(boxes.xyxy, self._left_out.xyxy)
+            order = np.argsort(~waited, kind="stable")
+        self._left_out = boxes[order[fitting:]]
+        return boxes[order[:fitting]]
+
+
+def _joined(one: Boxes, two: Boxes) -> Boxes:
+    if not len(one):
+        return two
+    return Boxes(np.concatenate([one.xyxy, two.xyxy]), np.concatenate([one.scores, two.scores]))
+
+
+def _overlap(boxes: F32, others: F32) -> NDArray[np.bool_]:
+    """Return which boxes share at least half of their area with one of the others."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
+    found: NDArray[np.bool_] = (shared >= 0.5 * area[:, None]).any(axis=1)
+    return found
 
 
 def boxes_around(poses: Poses) -> F32:

@@ -17,12 +17,13 @@ from edge_pose.pipeline.after import AfterNetwork
 from edge_pose.pipeline.estimate import Estimation
 from edge_pose.pipeline.handover import Closed, Handover
 from edge_pose.pipeline.intake import Intake
-from edge_pose.pipeline.result import Result
+from edge_pose.pipeline.result import Result, decisions
 from edge_pose.sinks import Sink
 from edge_pose.sources import Source, open_source
 
 if TYPE_CHECKING:
     from edge_pose.fall import FallConfig, FallDetector, FallEvent
+    from edge_pose.recording import Recorder
     from edge_pose.smooth import SmoothConfig, Smoother
     from edge_pose.track import TrackConfig, Tracker
 
@@ -46,7 +47,8 @@ class Pipeline:
     source: an address as `open_source` takes it, a Source (which is closed with the pipeline), or None: then the
     program gives its own frames with `push(image, time_s)`. From live sources the newest frame is taken and others
     are dropped; of files every frame is. track, smooth, fall: True, a config, or an object of that kind. sinks get
-    every result in order, and stay the caller's to close; viewers get it without being waited for.
+    every result in order, and stay the caller's to close, like `record`, which is given what the network saw and what
+    was decided on it; viewers get results without being waited for.
     budget_ms: what a frame's work may take; the detector then runs less often and fewer people are looked at, as
     `result.given_up` says. detect_every: frames from one detection to the next, with boxes of tracked people between.
 
@@ -64,6 +66,7 @@ class Pipeline:
         fall: FallConfig | FallDetector | None = None,
         sinks: Sequence[Sink] = (),
         viewers: Sequence[Viewer] = (),
+        record: Recorder | None = None,
         budget_ms: float | None = None,
         detect_every: int = 1,
     ) -> None:
@@ -82,7 +85,8 @@ class Pipeline:
             if self.source is not None:
                 self.source.close()
             raise
-        self._sinks, self._viewers = tuple(sinks), tuple(viewers)
+        self._sinks, self._viewers, self._record = tuple(sinks), tuple(viewers), record
+        self._writes = bool(sinks or viewers or record is not None)
         live = self.source is None or self.source.live
         self._frames: Handover[tuple[Frame, float, float]] = Handover(1 if live else AHEAD, newest=live)
         self._to_write: Handover[Result] = Handover(BEHIND)
@@ -180,7 +184,7 @@ class Pipeline:
             stages = [("inference", self._infer)]
             if self.source is not None:
                 stages.insert(0, ("capture", self._capture))
-            if self._sinks or self._viewers:
+            if self._writes:
                 stages.append(("sinks", self._write))
             self._threads = [
                 threading.Thread(target=self._guarded, args=(stage,), name=f"edge-pose {name}", daemon=True)
@@ -220,7 +224,7 @@ class Pipeline:
                 del job
                 self._latest = result
                 self._taken += 1
-                if (self._sinks or self._viewers) and not self._to_write.put(result):
+                if self._writes and not self._to_write.put(result):
                     return
                 if self._wanted and not self._results.put(result):
                     return
@@ -239,7 +243,7 @@ class Pipeline:
         timings["queue"] = (start - came) * 1e3
         timings["latency"] = (end - came) * 1e3
         timings["source"] = source_ms
-        if self._sinks:
+        if self._writes:
             timings["sinks"] = self._sinks_ms
         given_up += self._estimate.settle(timings)
         return Result(frame, poses, events, timings, raw, given_up, self.counters)
@@ -248,6 +252,10 @@ class Pipeline:
         try:
             while (result := self._to_write.take()) is not None:
                 start = time.perf_counter()
+                if self._record is not None:
+                    hw = result.frame.image.shape[:2]
+                    frame, decided = result.frame, decisions(result)
+                    self._record.write(frame.index, frame.time_s, (hw[0], hw[1]), result.raw, decided)
                 for sink in self._sinks:
                     sink.write(result.frame, result.poses, result.timings_ms)
                 for viewer in self._viewers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_pose.frames import Frame
 from edge_pose.poses import Poses
@@ -32,6 +32,23 @@ class Result:
     raw: Poses
     given_up: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+
+
+def decisions(result: Result) -> dict[str, Any]:
+    """Return what was decided on a frame, as a recording keeps it: ids, events, what was given up."""
+    decided: dict[str, Any] = {}
+    if (result.poses.ids >= 0).any():
+        decided["ids"] = result.poses.ids
+    if result.events:
+        decided["events"] = told(result.events)
+    if result.given_up:
+        decided["given_up"] = result.given_up
+    return decided
+
+
+def told(events: tuple[FallEvent, ...]) -> list[dict[str, Any]]:
+    """Return of events what is the same whenever the same poses are looked at: not their ids and wall times."""
+    return [{"event": e.event, "track_id": e.track_id, "time_s": e.time_s} for e in events]
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from edge_pose.sinks.jsonl import JsonlSink
 from edge_pose.sinks.open import FORMATS, Sinks, open_sinks
 from edge_pose.sinks.openpose import OpenposeSink
 from edge_pose.sinks.video import VideoSink
+from edge_pose.sinks.window import WindowSink
 
 __all__ = [
     "FORMATS",
@@ -22,5 +23,6 @@ __all__ = [
     "Sink",
     "Sinks",
     "VideoSink",
+    "WindowSink",
     "open_sinks",
 ]
