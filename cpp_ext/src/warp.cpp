@@ -6,6 +6,7 @@
 
 #include "edge_pose/parallel.hpp"
 #include "warp_columns.hpp"
+#include "warp_copy.hpp"
 #include "warp_frame.hpp"
 #include "warp_output.hpp"
 #include "warp_scatter.hpp"
@@ -100,6 +101,10 @@ void letterbox(const Frame& frame, const Batch& batch, int resized_h, int resize
   shared.rows.open(frame, kernels, 0, frame.width, fill);
   columns.finish(shared.rows.first(), shared.rows.readable(), kernels.wants_windows);
 
+  // A picture that keeps its size and its bytes is copied.
+  const bool copied = frame.format == PixelFormat::bgr && batch.element == Element::u8 && !batch.planar &&
+                      resized_h == frame.height && resized_w == frame.width;
+
   const int count = pieces(1, batch.h, resolve_threads(threads));
   parallel_for(count, resolve_threads(threads), [&](int piece) {
     const auto cut = [&](int at) { return static_cast<int>(std::int64_t{batch.h} * at / count); };
@@ -111,6 +116,12 @@ void letterbox(const Frame& frame, const Batch& batch, int resized_h, int resize
     for (int y = std::max(begin, top); y < std::min(end, bottom); ++y) {
       out.fill(0, y, y + 1, 0, left);
       out.fill(0, y, y + 1, left + resized_w, batch.w);
+      if (copied) {
+        const std::ptrdiff_t at = std::ptrdiff_t{y} * batch.w + left;
+        copy_pixels(kernels.level, frame.data + frame.stride * (y - top),
+                    static_cast<std::uint8_t*>(batch.data) + 3 * at, resized_w, color.swap_rb);
+        continue;
+      }
       const double position = std::clamp(down.at(y - top), 0.0, static_cast<double>(frame.height - 1));
       write_row(kernels, out, columns, rows, tap_at(position), 0, y, left);
     }

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_pose import geometry
-from tests.kernels.warp_helpers import letterbox, noise
+from tests.kernels.warp_helpers import LEVELS, letterbox, noise, simd
 from tests.oracle import warp as oracle
 
 TWIN = 0.05  # grey levels: weights of 14 bits, float32
@@ -126,3 +126,15 @@ def test_agrees_with_the_original_letterbox(golden, name, trim_to):
     assert np.abs(ours.astype(int) - expected).max() <= 1
     ours = letterbox(image, plan.output_hw, plan.resized_hw, plan.offset_tl)
     assert np.abs(ours - expected.astype(np.float64)).max() <= 1.0
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("width", [1, 2, 5, 6, 7, 15, 16, 17, 21, 64])
+def test_bytes_that_keep_their_size_are_copied(level, width):
+    image = noise(3, width + 3, 3)[::-1, 1:-2]  # rows from the bottom up
+    for swap in (False, True):
+        with simd(level):
+            out = letterbox(image, (5, width + 4), (3, width), (1, 2), dtype=np.uint8, swap_rb=swap)
+        np.testing.assert_array_equal(out[1:4, 2:-2], image[..., ::-1] if swap else image)
+        out[1:4, 2:-2] = 114
+        assert (out == 114).all()
