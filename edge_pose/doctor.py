@@ -63,7 +63,7 @@ PACKAGES = (
 def diagnose(*, geometry: bool = False) -> Diagnosis:
     """Look at the machine; with geometry=True also run the round trips of coordinates."""
     findings = [_package(*row) for row in PACKAGES]
-    findings += [_cuda_provider(), _gstreamer(), _models()]
+    findings += [_cuda_core(), _cuda_provider(), _gstreamer(), _models()]
     if geometry:
         findings.append(_geometry())
     return Diagnosis(_machine(), findings)
@@ -103,6 +103,25 @@ def _version(distribution: str, module: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:  # another distribution of the same module (-headless, -gpu)
         return str(getattr(sys.modules.get(module), "__version__", "version unknown"))
+
+
+def _cuda_core() -> Finding:
+    """The compiled core's CUDA half, and whether a GPU answers it."""
+    from edge_pose.backends import cuda_core
+    from edge_pose.errors import DeviceError, MissingDependencyError
+
+    name, purpose = "CUDA in the core", "stream, memory and warps for TensorRT engines"
+    try:
+        module = cuda_core.load()
+    except MissingDependencyError as err:
+        return Finding(name, "broken", f"{purpose}: {err}", cuda_core.REBUILD)
+    if module is None:
+        return Finding(name, "missing", f"{purpose}; pycuda serves without", cuda_core.REBUILD)
+    try:
+        cuda_core.CoreCuda(module).close()
+    except DeviceError as err:
+        return Finding(name, "ok", f"{purpose}; {err}")
+    return Finding(name, "ok", f"{purpose}; a GPU answers")
 
 
 def _cuda_provider() -> Finding:

@@ -6,15 +6,12 @@ Not run on a GPU by the authors.
 from __future__ import annotations
 
 import ctypes
-import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_pose.errors import DeviceError, MissingDependencyError
+from edge_pose.errors import DeviceError
 
 DRIVERS = ("libcuda.so.1", "libcuda.so")
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR, CUDA driver API
@@ -45,6 +42,13 @@ class Cuda(Protocol):
         """Return page-locked memory that copies need no detour for."""
         ...
 
+    def mapped(self, nbytes: int) -> tuple[int, NDArray[np.uint8]] | None:
+        """Return memory that is the GPU's and the processor's, so that nothing is copied; None where there is none.
+
+        Its address there, and the array here; it goes with the array, without `free`.
+        """
+        ...
+
     def upload(self, address: int, array: NDArray[Any]) -> None:
         """Copy a contiguous array to the device, on the stream."""
         ...
@@ -71,88 +75,14 @@ class Cuda(Protocol):
 
 
 def open_cuda() -> Cuda:
-    """Return a provider. Raises MissingDependencyError when none is installed, DeviceError without a usable GPU."""
-    return PyCuda()
+    """Return a provider: the compiled core where it was built with CUDA, else pycuda.
 
+    Raises MissingDependencyError when neither is there, DeviceError without a usable GPU.
+    """
+    from edge_pose.backends import cuda_core, cuda_pycuda
 
-class PyCuda:
-    """The provider where the compiled core has no CUDA in it: pycuda, on the context that others share, too."""
-
-    name = "pycuda"
-
-    def __init__(self) -> None:
-        self._driver = driver = _import()
-        try:
-            driver.init()
-            # The primary context is the one of the CUDA runtime, and so TensorRT's, torch's and cupy's.
-            self._context = driver.Device(0).retain_primary_context()
-            self._memory: dict[int, Any] = {}
-            with self.active():
-                self._stream = driver.Stream()
-        except driver.Error as err:
-            raise DeviceError(f"there is no usable CUDA device: {err}") from err
-        self.stream = int(self._stream.handle)
-
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """See Cuda."""
-        self._context.push()
-        try:
-            yield
-        finally:
-            self._driver.Context.pop()
-
-    def allocate(self, nbytes: int) -> int:
-        """See Cuda."""
-        try:
-            memory = self._driver.mem_alloc(nbytes)
-        except self._driver.Error as err:
-            raise DeviceError(f"no {nbytes / 2**20:.1f} MiB of device memory left: {err}") from err
-        self._memory[int(memory)] = memory
-        return int(memory)
-
-    def free(self, address: int) -> None:
-        """See Cuda."""
-        self._memory.pop(address).free()
-
-    def host(self, nbytes: int) -> NDArray[np.uint8]:
-        """See Cuda."""
-        found: NDArray[np.uint8] = self._driver.pagelocked_empty(nbytes, np.uint8)
-        return found
-
-    def upload(self, address: int, array: NDArray[Any]) -> None:
-        """See Cuda."""
-        self._driver.memcpy_htod_async(address, array, self._stream)
-
-    def download(self, array: NDArray[Any], address: int) -> None:
-        """See Cuda."""
-        self._driver.memcpy_dtoh_async(array, address, self._stream)
-
-    def copy(self, target: int, source: int, nbytes: int) -> None:
-        """See Cuda."""
-        self._driver.memcpy_dtod_async(target, source, nbytes, self._stream)
-
-    def wait_for_others(self) -> None:
-        """See Cuda."""
-        self._driver.Context.synchronize()
-
-    def synchronize(self) -> None:
-        """See Cuda."""
-        try:
-            self._stream.synchronize()
-        except self._driver.Error as err:
-            raise DeviceError(f"the GPU failed: {err}") from err
-
-    def close(self) -> None:
-        """See Cuda."""
-        if self._context is None:
-            return
-        with self.active():
-            for address in list(self._memory):
-                self.free(address)
-            self._stream = None
-        self._context.detach()
-        self._context = None
+    module = cuda_core.load()
+    return cuda_pycuda.PyCuda() if module is None else cuda_core.CoreCuda(module)
 
 
 def compute_capability(device: int = 0) -> str:
@@ -185,20 +115,3 @@ def _load_driver() -> ctypes.CDLL:
         "there is no NVIDIA driver here (libcuda.so.1): a TensorRT engine is built and run on the GPU that it is for; "
         "--target tensorrt-rtx builds without one"
     )
-
-
-def _import() -> Any:
-    try:
-        return importlib.import_module("pycuda.driver")
-    except ModuleNotFoundError as err:
-        if (err.name or "").partition(".")[0] != "pycuda":
-            raise
-        raise MissingDependencyError(
-            "TensorRT engines need a CUDA stream and memory, and pycuda is not installed; run: pip install pycuda "
-            "(it is compiled on the spot: nvcc must be on PATH)"
-        ) from err
-    except (ImportError, OSError) as err:
-        raise MissingDependencyError(
-            f"pycuda is installed, but cannot be loaded ({err}): run: pip install --force-reinstall --no-cache-dir "
-            "pycuda, with nvcc of this machine's CUDA on PATH"
-        ) from err

@@ -27,6 +27,9 @@ class DeviceArray:
         """Size in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def __getitem__(self, rows: slice) -> DeviceArray:
         start, stop, _ = rows.indices(self.shape[0])
         row = self.nbytes // max(self.shape[0], 1)
@@ -38,6 +41,8 @@ def as_device_array(array: object) -> DeviceArray | None:
 
     Raises ShapeError for one that is not contiguous. Source: the CUDA Array Interface, version 3 (numba documentation).
     """
+    if isinstance(array, DeviceArray):
+        return array
     says = getattr(array, "__cuda_array_interface__", None)
     if says is None:
         return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edge_pose.backends.base import TensorInfo
 from edge_pose.backends.cuda import Cuda
 from edge_pose.backends.device_array import ALIGNMENT, DeviceArray, as_device_array
+from edge_pose.backends.device_kernels import DeviceKernels, proved
 from edge_pose.backends.tensorrt_library import Library, make_logger
 from edge_pose.errors import BackendError, ShapeError, StaleEngineError
 
@@ -27,16 +28,23 @@ DTYPES |= {"INT8": "int8", "UINT8": "uint8", "BOOL": "bool"}
 
 @dataclass(slots=True)
 class Buffer:
-    """Memory of one tensor, on the device and (for outputs) page-locked on the host; it only ever grows."""
+    """Memory of one tensor, on the device and (for outputs) page-locked on the host; it only ever grows.
+
+    mapped: both are the same memory, of a board whose GPU shares it.
+    """
 
     info: TensorInfo
     address: int = 0
     nbytes: int = 0
     host: NDArray[np.uint8] | None = None
+    mapped: bool = False
 
 
 class TensorRT:
-    """One engine. Not shared between threads, but it may be opened in one and used in another."""
+    """One engine. Not shared between threads, but it may be opened in one and used in another.
+
+    kernels: what fills its input on the device, None where that is the processor's part.
+    """
 
     engine = "tensorrt"
     device = "cuda"
@@ -68,8 +76,10 @@ class TensorRT:
         self._addresses: dict[str, int] = {}
         self._profiles: list[Any] = []
         self._profile = 0
+        self.kernels: DeviceKernels | None = None
         try:
             self._open(plan, version_compatible)
+            self.kernels = proved(cuda)
         except BaseException:
             self.close()
             raise
@@ -180,7 +190,8 @@ class TensorRT:
             buffer = self._buffers[info.name]
             assert buffer.host is not None
             values = buffer.host[: self._sizes[info.name]].view(info.dtype).reshape(self._shapes[info.name])
-            cuda.download(values, buffer.address)
+            if not buffer.mapped:
+                cuda.download(values, buffer.address)
             results.append(values)
         cuda.synchronize()
         return results
@@ -223,11 +234,15 @@ class TensorRT:
         nbytes = max(nbytes, 1)  # an empty output has an address, too
         if nbytes <= buffer.nbytes:
             return
-        if buffer.address:
+        if buffer.address and not buffer.mapped:
             self._cuda.free(buffer.address)
-            buffer.address = buffer.nbytes = 0
-        buffer.address = self._cuda.allocate(nbytes)
-        buffer.host = self._cuda.host(nbytes) if host else None
+        buffer.address, buffer.nbytes, buffer.mapped = 0, 0, False
+        shared = self._cuda.mapped(nbytes) if host else None
+        if shared is not None:
+            (buffer.address, buffer.host), buffer.mapped = shared, True
+        else:
+            buffer.address = self._cuda.allocate(nbytes)
+            buffer.host = self._cuda.host(nbytes) if host else None
         buffer.nbytes = nbytes
 
     def _bind(self, name: str, address: int) -> None:
@@ -244,9 +259,9 @@ class TensorRT:
             self._engine = None
             self._runtime = None
             for buffer in self._buffers.values():
-                if buffer.address:
+                if buffer.address and not buffer.mapped:
                     self._cuda.free(buffer.address)
-        self._buffers = {}
+        self._buffers, self.kernels = {}, None
         self._cuda.close()
 
 

@@ -103,7 +103,10 @@ class Network:
         self._fixed = backend.inputs[0].shape[0] is not None
         hw, planar = spec.input.hw, spec.input.layout == "NCHW"
         shape = (self.rows, 3, *hw) if planar else (self.rows, *hw, 3)
-        self._buffer = np.zeros(shape, spec.input.dtype)
+        # An engine on the GPU may bring kernels that fill its input there: those of the core, to the bit.
+        own = getattr(backend, "kernels", None)
+        self._kernels: Any = own or kernels
+        self._buffer: Any = own.zeros(shape, spec.input.dtype) if own else np.zeros(shape, spec.input.dtype)
         mean, std = np.array(spec.input.mean, np.float64), np.array(spec.input.std, np.float64)
         self._values: dict[str, Any] = {
             "scale": tuple((1 / std).tolist()),
@@ -135,7 +138,7 @@ class Network:
             batch, frame_hw = self._buffer[:1], (image.shape[0], image.shape[1])
             if self._plan is None or self._plan[0] != frame_hw:  # frames of a stream have one size
                 self._plan = (frame_hw, *self._place(frame_hw))
-            kernels.letterbox(image, batch, **self._plan[1])
+            self._kernels.letterbox(image, batch, **self._plan[1])
             return batch, self._plan[2]
 
     def _place(self, frame_hw: tuple[int, int]) -> tuple[dict[str, Any], Affine]:
@@ -162,7 +165,7 @@ class Network:
         batch = self._buffer[: len(affine)]
         with self.timings.stage("preprocess"):
             matrices, pixel_center = affine.frame_from_input, affine.pixel_center
-            kernels.warp_affine(image, matrices, batch, pixel_center=pixel_center, **self._values)
+            self._kernels.warp_affine(image, matrices, batch, pixel_center=pixel_center, **self._values)
         return batch, affine
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:

@@ -117,10 +117,11 @@ def test_a_driver_without_a_gpu(tmp_path, monkeypatch):
         cuda.compute_capability()
 
 
-def test_no_pycuda(monkeypatch, tmp_path):
+def test_neither_the_core_has_cuda_nor_pycuda_is_there(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "edge_pose._cuda", None)
     monkeypatch.setitem(sys.modules, "pycuda", None)
     monkeypatch.delitem(sys.modules, "pycuda.driver", raising=False)
-    with pytest.raises(MissingDependencyError, match="pip install pycuda"):
+    with pytest.raises(MissingDependencyError, match=r"without a CUDA toolkit: with nvcc.*pip install pycuda"):
         cuda.open_cuda()
     monkeypatch.delitem(sys.modules, "pycuda")
     broken_package(tmp_path, monkeypatch, "pycuda", "raise ImportError('libcurand.so.10')")

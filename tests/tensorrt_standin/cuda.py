@@ -23,6 +23,9 @@ class Device:
             self.stacks.of = []
         return self.stacks.of
 
+    def knows(self, stream):
+        return stream == 0x5EED
+
     def called(self, name, *, current=True):
         self.calls.append(name)
         if current and not self.stack:
