@@ -14,6 +14,7 @@ STAND_LEAN_DEG = 35.0  # of the torso, at most, for somebody who stands
 STAND_THIGH, STAND_LEG = 0.14, 0.34  # heights, at least, from the hips down to knees and ankles
 STAND_ASPECT = 0.85
 STAND_LONG = 0.78  # of the height that the longest parts speak for: somebody who sits or stoops has less
+STAND_S, STAND_KNOWN_S = 0.19, 2.0  # for how long it must last, unless the person stood so short a time ago
 SHRUNK = 0.85  # standing, but by so much shorter: at first more likely stooping, or lying seen from the feet
 SHRUNK_S = 1.5  # for so long; then it is somebody who went away from the camera
 STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 20.0  # time constants of what is learnt
@@ -62,6 +63,7 @@ class Body:
         self.stood_s: float | None = None
         self.last: Posture | None = None
         self._sure = 0.0
+        self._upright_s = 0.0  # for how long the person has looked like standing
         self._known_s = 0.0  # for how long the stature was guessed
         self._shrunk: tuple[float, float] | None = None  # since when, and until when
         self._tracks: tuple[deque[tuple[float, float]], deque[tuple[float, float]]] = (deque(), deque())
@@ -114,11 +116,12 @@ class Body:
 
     def _learn(self, posture: Posture, step_s: float) -> bool:
         """Learn stature and floor from somebody who stands; say whether this is one."""
-        tall = _standing(posture)
-        if tall is None:
+        tall, now = _standing(posture), posture.time_s
+        self._upright_s = 0.0 if tall is None else self._upright_s + step_s
+        known = self.stood_s is not None and now - self.stood_s < STAND_KNOWN_S
+        if tall is None or not (known or self._upright_s >= STAND_S):
             self._guess(posture, step_s)
             return False
-        now = posture.time_s
         if self.stood_s is not None and self.stature_px is not None and tall < SHRUNK * self.stature_px:
             since, until = self._shrunk or (now, now)
             if now - until > SHRUNK_S / 3:
@@ -194,11 +197,12 @@ class Body:
 
     def _learn(self, posture: Posture, step_s: float) -> bool:
         """Learn stature and floor from somebody who stands; say whether this is one."""
-        tall = _standing(posture)
-        if tall is None:
+        tall, now = _standing(posture), posture.time_s
+        self._upright_s = 0.0 if tall is None else self._upright_s + step_s
+        known = self.stood_s is not None and now - self.stood_s < STAND_KNOWN_S
+        if tall is None or not (known or self._upright_s >= STAND_S):
             self._guess(posture, step_s)
             return False
-        now = posture.time_s
         if self.stood_s is not None and self.stature_px is not None and tall < SHRUNK * self.stature_px:
             since, until = self._shrunk or (now, now)
             if now - until > SHRUNK_S / 3:
