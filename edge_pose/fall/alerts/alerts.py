@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +28,15 @@ FILE = "file"  # the name of the JSON lines among the outbox's destinations
 AT_ONCE = 200
 HUNG_S = 900.0  # a loop that was silent for so long is restarted by systemd, where that watches
 CLIPPED = ("fall.candidate", "fall.confirmed")
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """An event on its way to the disk. tried: saved says whether it got there."""
+
+    event: FallEvent
+    tried: threading.Event = field(default_factory=threading.Event)
+    saved: bool = False
 
 
 class Alerts:
@@ -50,7 +59,8 @@ class Alerts:
     ) -> None:
         self._outbox, self._log, self._clips, self._watchdog = outbox, event_log, clips, watchdog
         self._source, self._retry_s = source, retry_s
-        self._queue: queue.SimpleQueue[tuple[FallEvent, threading.Event] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._log_trouble = ""
         self._unlogged: list[str] = []  # lines that no file and no outbox has taken yet
         self._counts = {"written": 0, "durable": 0, "errors": 0}
         self._last_time_s = 0.0
@@ -69,17 +79,17 @@ class Alerts:
     # For the loop that sees
 
     def write(self, event: FallEvent, wait_s: float = 0.1) -> bool:
-        """Take an event. True: it is on the disk; False: within wait_s it was not, and is still on its way there.
+        """Take an event. True: it is on the disk; False: it is not yet, and kept in memory until the disk takes it.
 
         wait_s bounds how long the caller can be held up. Raises OutputError after close().
         """
         if self._closed:
             raise OutputError("the alerts are closed: this event cannot be told any more")
         event = self._with_clip(event)
-        saved = threading.Event()
-        self._queue.put((event, saved))
+        entry = _Entry(event)
+        self._queue.put(entry)
         self._counts["written"] += 1
-        return saved.wait(wait_s) if wait_s > 0 else False
+        return wait_s > 0 and entry.tried.wait(wait_s) and entry.saved
 
     def observe(
         self, time_s: float, poses: Poses, image: Image | None = None, size_hw: tuple[int, int] | None = None
@@ -214,9 +224,7 @@ class Alerts:
             if not self._store(batch):
                 self._counts["errors"] += 1
 
-    def _collected(
-        self, first: tuple[FallEvent, threading.Event] | None
-    ) -> tuple[list[tuple[FallEvent, threading.Event]], bool]:
+    def _collected(self, first: _Entry | None) -> tuple[list[_Entry], bool]:
         batch, item = [], first
         while item is not None:
             batch.append(item)
@@ -225,8 +233,8 @@ class Alerts:
             item = self._queue.get()
         return batch, True
 
-    def _store(self, batch: list[tuple[FallEvent, threading.Event]]) -> bool:
-        events = [event for event, _ in batch]
+    def _store(self, batch: list[_Entry]) -> bool:
+        events = [entry.event for entry in batch]
         if self._outbox is not None:
             saved = self._outbox.put([(event.id, event.to_json()) for event in events])
             for sender in self._senders:
@@ -235,10 +243,10 @@ class Alerts:
         else:
             self._unlogged += [event.to_json() for event in events]
             saved = logged = self._write_log()
-        if saved:
-            self._counts["durable"] += len(batch)
-            for _, done in batch:
-                done.set()
+        self._counts["durable"] += len(batch) if saved else 0
+        for entry in batch:
+            entry.saved = saved
+            entry.tried.set()
         return saved and logged
 
     def _write_log(self) -> bool:
@@ -247,17 +255,18 @@ class Alerts:
             self._unlogged.clear()
             return True
         try:
-            if self._outbox is None:
-                if self._unlogged:
-                    self._log.append(self._unlogged)
-                    self._unlogged.clear()
-                return True
-            while items := self._outbox.pending(FILE, limit=AT_ONCE):
+            if self._unlogged:
+                self._log.append(self._unlogged)
+                self._unlogged.clear()
+            while self._outbox is not None and (items := self._outbox.pending(FILE, limit=AT_ONCE)):
                 self._log.append([item.body for item in items])
                 self._outbox.done(FILE, [item.seq for item in items])
         except OutputError as err:
-            log.error("%s; trying again", err)
+            if str(err) != self._log_trouble:
+                self._log_trouble = str(err)
+                log.error("%s; trying again until it works", err)
             return False
+        self._log_trouble = ""
         return True
 
     def _watch(self) -> None:

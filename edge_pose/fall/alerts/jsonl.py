@@ -18,8 +18,9 @@ class EventLog:
     """Appends lines to a file, synced to the disk before `append` returns.
 
     When the file would grow beyond max_bytes it becomes path.1, path.1 becomes path.2, and so on up to path.{keep};
-    the oldest is removed. keep=0 never rotates. A last line that was cut off by a power failure is taken away at the
-    start, and told in the log; a whole one without its line end gets it. Raises OutputError with the path.
+    the oldest is removed. keep=0 never rotates. A file that others moved or removed is begun anew. A last line that was
+    cut off by a power failure is taken away at the start, and told in the log; a whole one without its line end gets
+    it. Raises OutputError with the path.
     """
 
     def __init__(self, path: Path, *, max_bytes: int = 10 << 20, keep: int = 5) -> None:
@@ -37,6 +38,9 @@ class EventLog:
         """Write lines (without their ends) and wait until they are on the disk. A full disk leaves none of them."""
         data = b"".join(line.encode() + b"\n" for line in lines)
         try:
+            if self._regular and not self._there():
+                self._file.close()
+                self._file = self._open()
             if self._keep and self._regular and self._size and self._size + len(data) > self._max_bytes:
                 self._rotate()
             written = self._file.write(data)
@@ -52,6 +56,13 @@ class EventLog:
     def close(self) -> None:
         """Close the file. May be called twice."""
         self._file.close()
+
+    def _there(self) -> bool:
+        """Whether the file still has its name: what is written into a removed one is nowhere."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> BinaryIO:
         file = self.path.open("ab", buffering=0)

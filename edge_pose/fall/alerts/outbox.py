@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -70,7 +71,7 @@ class Outbox:
         except BaseException:
             self._lock.close()
             raise
-        self._volatile = False
+        self._volatile, self._trouble = False, ""
         self._next = self._one("SELECT coalesce(max(seq), 0) + 1 FROM events")
         if reset:
             self._tell(reset)
@@ -175,12 +176,34 @@ class Outbox:
         with self._guard:
             if not (self._memory or self._done):
                 return not self._volatile
-            if (not now and time.monotonic() < self._retry_at) or not self._change(self._write):
+            if not now and time.monotonic() < self._retry_at:
                 return False
+            self._reappear()
+            if not self._change(self._write):
+                return False
+            if self._trouble:
+                self._trouble = ""
+                log.warning("the outbox %s works again, %d events are on the disk", self.path, len(self._memory))
             self._memory.clear()
             self._ids.clear()
             self._done.clear()
             return not self._volatile
+
+    def _reappear(self) -> None:
+        """Write the file again when somebody has removed it; what it held is still open to us."""
+        if self._volatile or self._lock.closed or self.path.exists():
+            return
+        log.error("the outbox %s was removed while it was in use; it is written again", self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(self.path)) as fresh:
+                self._connection.backup(fresh)
+            connection = outbox_file.connect(self.path)
+        except (OSError, sqlite3.Error, OutputError) as err:
+            log.error("it cannot be written: %s", err)
+            return
+        self._connection.close()
+        self._connection = connection
 
     def _write(self) -> None:
         run, many = self._connection.execute, self._connection.executemany
@@ -255,7 +278,8 @@ class Outbox:
     def _survived(self, err: sqlite3.DatabaseError) -> bool:
         """Go on after an error: False: the disk must be waited for; True: there is a new file. Our own are raised."""
         if isinstance(err, sqlite3.OperationalError):  # full, failing, read-only: it may pass
-            if time.monotonic() >= self._retry_at:
+            if str(err) != self._trouble:
+                self._trouble = str(err)
                 log.error("the outbox %s cannot be used, events wait in memory: %s", self.path, err)
             self._retry_at = time.monotonic() + RETRY_S
             return False

@@ -89,16 +89,15 @@ def test_what_waited_is_sent_first_after_a_restart(tmp_path, hook):
 
 
 def test_events_that_the_file_missed_are_added_after_a_restart(tmp_path):
-    (tmp_path / "folder").mkdir()
-    path, event = tmp_path / "folder" / "e.jsonl", an_event()
+    path, event = tmp_path / "e.jsonl", an_event()
+    path.symlink_to("/dev/full")
     with open_alerts(path, outbox_path=tmp_path / "outbox") as alerts:
-        alerts._log._file.close()
-        alerts._log._file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the log closes it
         assert alerts.write(event)  # the outbox has it
         eventually(lambda: alerts.counters["errors"])
-        assert path.read_text() == ""
+    path.unlink()
     with open_alerts(path, outbox_path=tmp_path / "outbox"):
-        eventually(lambda: path.read_text())
+        eventually(path.exists)
+        eventually(path.read_text)
     assert lines(path) == [event]
 
 
@@ -113,6 +112,20 @@ def test_a_disk_that_stalls_costs_the_loop_a_moment(tmp_path, monkeypatch):
     alerts.close()
     assert lines(tmp_path / "e.jsonl") == events
     assert len(slow) < 4  # what piled up was written at once
+
+
+def test_a_disk_that_refuses_costs_the_loop_nothing(tmp_path, caplog):
+    path = tmp_path / "e.jsonl"
+    path.symlink_to("/dev/full")
+    with open_alerts(path) as alerts:
+        began = time.monotonic()
+        assert [alerts.write(an_event(n=n), wait_s=5.0) for n in range(20)] == [False] * 20
+        assert time.monotonic() - began < 4
+        path.unlink()
+        alerts._log._file.close()
+        alerts._log._file = alerts._log._open()
+    assert len(lines(path)) == 20
+    assert caplog.text.count("No space left") == 1
 
 
 def test_after_close_nothing_is_taken(tmp_path):

@@ -91,6 +91,17 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
     assert (tmp_path / "e").read_text() == "a\nbcdef\n"
 
 
+def test_a_file_that_others_moved_away_is_begun_anew(tmp_path):
+    log = EventLog(tmp_path / "e")
+    log.append(["a"])
+    (tmp_path / "e").rename(tmp_path / "old")
+    log.append(["b"])
+    (tmp_path / "e").unlink()
+    log.append(["c"])
+    log.close()
+    assert ((tmp_path / "old").read_text(), (tmp_path / "e").read_text()) == ("a\n", "c\n")
+
+
 def test_a_device_that_is_always_full():
     log = EventLog(__import__("pathlib").Path("/dev/full"))
     with pytest.raises(OutputError, match="No space left"):
