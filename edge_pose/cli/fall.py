@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from edge_pose.cli import check_interrupted, one_line
+from edge_pose.cli import WEB_ADDRESS, check_interrupted, one_line
 from edge_pose.cli.common import Device, Engine, Spec, Threads, check_writable, progress, say, show_warnings
 
 if TYPE_CHECKING:
+    from edge_pose.estimators import Estimator
     from edge_pose.fall import FallConfig, FallDetector, FallEvent, Zone
     from edge_pose.fall.alerts import Alerts
     from edge_pose.pipeline import Pipeline, Result
-    from edge_pose.recording import Recorder
+    from edge_pose.sources import Source
     from edge_pose.web import WebPage
 
 DEFAULT_MODEL = "movenet-lightning"
@@ -46,7 +48,9 @@ app = typer.Typer(cls=SourceGroup, no_args_is_help=True, help="Watch for falls: 
 
 @app.command("watch")
 def watch(
-    source: Annotated[str, typer.Argument(help="A camera, a stream or a video. A file called eval: ./eval.")],
+    source: Annotated[
+        str | None, typer.Argument(help="A camera, a stream or a video. A file called eval: ./eval.")
+    ] = None,
     model: Model = DEFAULT_MODEL,
     detector: Detector = None,
     events: Annotated[Path | None, typer.Option(help="Append events here as JSON lines.")] = None,
@@ -58,13 +62,11 @@ def watch(
     keep_video: Annotated[bool, typer.Option("--keep-video", help="Pictures of the room too; needs --clips.")] = False,
     zones: ZonesFile = None,
     config: ConfigFile = None,
-    record: Annotated[Path | None, typer.Option(help="Keep the poses here (.jsonl.gz), to replay.")] = None,
-    web: Annotated[
-        str | None,
-        typer.Option(help="A page, [HOST:PORT]; --zones is drawn on it."),
-    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Keep what the network saw here (.jsonl.gz), no pixels.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Watch such a recording again, without SOURCE.")] = None,
+    web: Annotated[str | None, typer.Option(help=f"Serve a live page, [HOST:PORT]; by default {WEB_ADDRESS}.")] = None,
     web_token: Annotated[str | None, typer.Option(envvar="EDGE_POSE_WEB_TOKEN", help="Who has it may look.")] = None,
-    privacy: Annotated[bool, typer.Option("--privacy", help="The page shows figures, no picture.")] = False,
+    web_privacy: Annotated[bool, typer.Option("--web-privacy", help="The page shows figures, no picture.")] = False,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     confidence: Confidence = None,
     device: Device = "auto",
@@ -75,24 +77,23 @@ def watch(
     """Watch SOURCE for falls, and tell about them."""
     show_warnings()
     check_writable(record)
+    if (source is None) == (replay is None):
+        raise typer.BadParameter("what to watch: a SOURCE or --replay RECORDING, one of both")
     if keep_video and clips is None:
         raise typer.BadParameter("--keep-video needs --clips FOLDER, where the clips go")
-    from edge_pose.estimators import load
-    from edge_pose.fall import FallDetector
-    from edge_pose.fall.alerts import WatchConfig, open_alerts
-    from edge_pose.fall.watch import CONFIDENCE, looking_twice
-    from edge_pose.pipeline import Pipeline
-    from edge_pose.recording import Recorder
-    from edge_pose.sources import open_source
-    from edge_pose.web import WebPage
-
     settings, places = settings_of(config, zones if web is None else None)
+    loading = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_source(source, max_frames=max_frames))
-        options: dict[str, Any] = {"device": device, "engine": engine, "threads": threads, "spec": spec}
-        least = CONFIDENCE if confidence is None else confidence
-        estimator = stack.enter_context(load(model, detector=detector, confidence=least, **options))
+        from edge_pose.fall import FallDetector
+        from edge_pose.fall.alerts import WatchConfig, open_alerts
+
+        frames, estimator = _opened(stack, source, replay, model, max_frames, confidence, loading)
         watcher = FallDetector(settings, places, frames.name)
+        eyes = estimator
+        if replay is None:
+            from edge_pose.fall.watch import looking_twice
+
+            eyes = looking_twice(estimator, watcher)
         alerts = stack.enter_context(
             open_alerts(
                 events,
@@ -108,13 +109,23 @@ def watch(
         )
         page = None
         if web is not None:
-            page = stack.enter_context(WebPage(web, token=web_token, privacy=privacy, zones_path=zones, title="falls"))
+            from edge_pose.web import WebPage
+
+            page = stack.enter_context(
+                WebPage(web, token=web_token, privacy=web_privacy, zones_path=zones, title=frames.name)
+            )
             say(f"page: {page.url}")
-        recorder = stack.enter_context(Recorder(record, model=model, source=frames.name)) if record else None
+        recorder = None
+        if record is not None:
+            from edge_pose.recording import Recorder
+
+            recorder = stack.enter_context(Recorder(record, model=model, source=frames.name, settings=asdict(settings)))
+        from edge_pose.pipeline import Pipeline
+
         viewers = (page,) if page is not None else ()
-        stream = stack.enter_context(Pipeline(looking_twice(estimator, watcher), frames, fall=watcher, viewers=viewers))
+        stream = stack.enter_context(Pipeline(eyes, frames, fall=watcher, viewers=viewers, record=recorder))
         bar = stack.enter_context(progress(frames.name, frames.count))
-        loop = _Loop(stream, watcher, alerts, recorder, page)
+        loop = _Loop(stream, watcher, alerts, page)
         try:
             while not stream.ended:
                 result = stream.poll(TURN_S)
@@ -129,18 +140,35 @@ def watch(
     say(f"{loop.frames} frames, {loop.told} event{'s' if loop.told != 1 else ''}{trouble}")
 
 
-class _Loop:
-    """What is done with each result: recorded, shown to the alerts, told."""
+def _opened(
+    stack: contextlib.ExitStack,
+    source: str | None,
+    replay: Path | None,
+    model: str,
+    max_frames: int | None,
+    confidence: float | None,
+    loading: dict[str, Any],
+) -> tuple[Source, Estimator]:
+    """Open what frames come from and who looks at them: a source and a model, or a recording of both."""
+    if replay is not None:
+        from edge_pose.pipeline import open_replay
 
-    def __init__(
-        self,
-        stream: Pipeline,
-        watcher: FallDetector,
-        alerts: Alerts,
-        recorder: Recorder | None,
-        page: WebPage | None,
-    ) -> None:
-        self.stream, self.watcher, self.alerts, self.recorder, self.page = stream, watcher, alerts, recorder, page
+        frames, estimator = open_replay(replay, max_frames=max_frames)
+        return stack.enter_context(frames), estimator
+    from edge_pose.estimators import load
+    from edge_pose.fall.watch import CONFIDENCE
+    from edge_pose.sources import open_source
+
+    opened = stack.enter_context(open_source(source or "", max_frames=max_frames))
+    least = CONFIDENCE if confidence is None else confidence
+    return opened, stack.enter_context(load(model, confidence=least, **loading))
+
+
+class _Loop:
+    """What is done with each result: shown to the alerts, and told where there is something to tell."""
+
+    def __init__(self, stream: Pipeline, watcher: FallDetector, alerts: Alerts, page: WebPage | None) -> None:
+        self.stream, self.watcher, self.alerts, self.page = stream, watcher, alerts, page
         self.frames = self.told = 0
         self._zones: Any = None
         self._take_zones()
@@ -151,12 +179,7 @@ class _Loop:
             self.alerts.alive()
             return
         self.frames += 1
-        frame = result.frame
-        height, width = frame.image.shape[:2]
-        self.alerts.observe(frame.time_s, result.poses, frame.image)
-        if self.recorder is not None:
-            decisions = {"ids": result.poses.ids.tolist(), "events": [e.to_dict() for e in result.events]}
-            self.recorder.write(frame.index, frame.time_s, (height, width), result.raw, decisions)
+        self.alerts.observe(result.frame.time_s, result.poses, result.frame.image)
         for event in result.events:
             self._tell(event)
         self._take_zones()
@@ -165,11 +188,8 @@ class _Loop:
         """Tell what the end leaves open: a fall that was about to be confirmed."""
         ended = self.stream.ended
         self.stream.close()
-        ending = self.stream.ending if ended else self.stream.after.finish()
-        for event in ending:
+        for event in self.stream.ending if ended else self.stream.after.finish():
             self._tell(event)
-        if self.recorder is not None:
-            self.recorder.close({"events": [e.to_dict() for e in ending]})
 
     def _tell(self, event: FallEvent) -> None:
         self.told += 1

@@ -28,8 +28,8 @@ class Sample:
     """Features of one frame, in standing heights above the foot line; NaN where nothing tells.
 
     rise: shoulders above hips. lean: of the torso, degrees from upright. plunge, hip_plunge: how far shoulders and hips
-    came down within the window that ends here. stands, squats: has the shape of somebody who does. weak: the network is much less sure of this person than it used to be. moved: speed of the body's
-    centre, heights/s.
+    came down within the window that ends here. stands, squats: has the shape of somebody who does. weak: the network is
+    much less sure of this person than it used to be. moved: speed of the body's centre, heights/s.
     """
 
     time_s: float
@@ -52,8 +52,8 @@ class Sample:
 class Body:
     """The standing height and foot line of one person, learnt whenever the person stands, and the features from them.
 
-    stature_px: standing height, None as long as nothing was seen that tells. floor_px: y of the foot line. stood_s: when
-    the person stood last, None for never.
+    stature_px: standing height, None as long as nothing was seen that tells. floor_px: y of the foot line. stood_s:
+    when the person stood last; None: never.
     """
 
     def __init__(self, config: FallConfig) -> None:
@@ -183,83 +183,6 @@ class Body:
             if at_s >= edge_s:
                 best = max(best, y - high)
         return max(best, 0.0) / self.stature_px
-
-    def _usual(self, posture: Posture, step_s: float) -> float:
-        """Return how sure the network is of this person at its best, lately."""
-        self._sure = max(posture.box_score, self._sure * math.exp(-step_s / FADE_S))
-        return self._sure
-
-    def height(self, y: float) -> float:
-        """Return how high a y of the frame is above the foot line, in standing heights; NaN where that is unknown."""
-        if self.floor_px is None or not self.stature_px:
-            return NAN
-        return (self.floor_px - y) / self.stature_px
-
-    def _learn(self, posture: Posture, step_s: float) -> bool:
-        """Learn stature and floor from somebody who stands; say whether this is one."""
-        tall, now = _standing(posture), posture.time_s
-        self._upright_s = 0.0 if tall is None else self._upright_s + step_s
-        known = self.stood_s is not None and now - self.stood_s < STAND_KNOWN_S
-        if tall is None or not (known or self._upright_s >= STAND_S):
-            self._guess(posture, step_s)
-            return False
-        if self.stood_s is not None and self.stature_px is not None and tall < SHRUNK * self.stature_px:
-            since, until = self._shrunk or (now, now)
-            if now - until > SHRUNK_S / 3:
-                since = now
-            self._shrunk = (since, now)
-            if now - since < SHRUNK_S:
-                return False
-            self.stature_px = None  # the new one holds from now on
-        self._shrunk = None
-        if self.stature_px is None or self.stood_s is None:
-            self.stature_px, self.floor_px = tall, None
-        else:
-            self.stature_px += (tall - self.stature_px) * -math.expm1(-step_s / STATURE_S)
-        self._stand_at(_floor(posture, self.stature_px), step_s)
-        self.stood_s = now
-        return True
-
-    def _guess(self, posture: Posture, step_s: float) -> None:
-        """Take the longest parts of the body for its measure as long as the person was not seen standing."""
-        if self.stood_s is not None:
-            return
-        tall = posture.longest()
-        if tall is not None:
-            faded = (self.stature_px or tall) * math.exp(-step_s / FADE_S)
-            self._known_s += step_s
-            share = -math.expm1(-step_s / GROW_S) if self._known_s > GROW_S / 2 else 1.0
-            self.stature_px = faded + max(0.0, tall - faded) * share
-        if self.floor_px is None and self.stature_px:
-            self.floor_px = posture.ankles[1] + ANKLE * self.stature_px if posture.ankles else posture.box[3]
-
-    def _stand_at(self, floor_px: float | None, step_s: float) -> None:
-        if floor_px is None:
-            return
-        if self.floor_px is None:
-            self.floor_px = floor_px
-        else:
-            self.floor_px += (floor_px - self.floor_px) * -math.expm1(-step_s / FLOOR_S)
-
-    def _plunge(self, track: deque[tuple[float, float]], now_s: float, y: float) -> float:
-        """Return by how many heights y has come down within the window; NaN where nothing tells.
-
-        Across a gap longer than the window the way counts in proportion: nobody saw how quick it was.
-        """
-        if y != y or not self.stature_px:
-            return NAN
-        window_s = self.config.window_s
-        if track:
-            last_s, last = track[-1]
-            y = last + (y - last) * -math.expm1(-(now_s - last_s) / STEADY_S)
-        while len(track) > 1 and track[0][0] < now_s - window_s:
-            track.popleft()
-        best = 0.0
-        for at_s, high in track:
-            part = min(1.0, window_s / (now_s - at_s))
-            best = max(best, (y - high) * part)
-        track.append((now_s, y))
-        return best / self.stature_px
 
 
 def _standing(posture: Posture) -> float | None:

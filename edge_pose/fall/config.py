@@ -19,16 +19,16 @@ class FallConfig:
     max_speed, in heights/s, how fast a body may move before it is taken for somebody else.
 
     Descending: plunge is how far the shoulders must come down within window_s, and hip_drop the hips; plunge_seat the
-    same for somebody who sat or lay before, plunge_low for somebody who was half down already; plunge_raised for an end on a bed or a sofa; plunge_lost
-    for somebody who is then seen no more.
+    same for somebody who sat or lay before, plunge_low for somebody who was half down already; plunge_raised for an end
+    on a bed or a sofa; plunge_lost for somebody who is then seen no more.
 
     Down: shoulders no higher than low_shoulders and hips no higher than low_hips, the torso leaning by at least
     lean_deg or the shoulders no more than low_rise above the hips (which is how a torso looks that points towards the
-    camera or away from it; with less than away_rise hips may be as high as away_hips); raised_hips and raised_shoulders are the limits on a bed or a sofa, where the torso must
-    lean by raised_lean_deg and rise no more than raised_rise.
+    camera or away from it; with less than away_rise hips may be as high as away_hips); raised_hips and raised_shoulders
+    are the limits on a bed or a sofa, where the torso must lean by raised_lean_deg and rise no more than raised_rise.
 
-    Time: upright_s after standing and settle_s after the descent the body must be down; confirm_s it must stay there, with at least hold of the
-    looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s somebody who was lost while
+    Time: upright_s after standing and settle_s after the descent the body must be down; confirm_s it must stay there,
+    with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s somebody who was lost while
     descending is waited for; carry_s what is known of a lost person is kept for whoever turns up there; cooldown_s
     after an alarm the same place raises none; escalate_s until `fall.still_down`.
 

@@ -43,7 +43,12 @@ class FallDetector:
     give the same events, but for their ids and wall times.
     """
 
-    def __init__(self, config: FallConfig = FallConfig(), zones: Sequence[Zone] = (), source: str = "") -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        config: FallConfig = FallConfig(),  # noqa: B008 - frozen
+        zones: Sequence[Zone] = (),
+        source: str = "",
+    ) -> None:
         self.config, self.zones, self.source = config, tuple(zones), source
         self.people: list[Person] = []
         self._now = -math.inf

@@ -1,4 +1,4 @@
-"""The state machine of one person: upright -> descending -> down -> alarm -> recovered, with the reason for each step."""
+"""The state machine of one person: upright -> descending -> down -> alarm -> recovered, each step with its reason."""
 
 from __future__ import annotations
 

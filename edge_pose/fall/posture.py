@@ -79,7 +79,7 @@ class Posture:
         """Whether this is somebody who squats, tying shoes for example. tall: the standing height in pixels.
 
         A body in balance has its trunk above its feet; that of one that lies is not, unless it points at the camera or
-        away from it. Then the knees are not above the hips, and where hips are high, shoulders and head are higher still.
+        away from it. Then the knees are not above the hips, and where hips are high, shoulders and head are higher.
         """
         hips, knees, ankles, shoulders = self.hips, self.knees, self.ankles, self.shoulders
         if hips is None or ankles is None or shoulders is None or self.aspect > SQUAT_ASPECT:

@@ -1,4 +1,4 @@
-"""Zones: polygons in the picture, as over a bed or a sofa, where more is asked for before an alarm, or none is raised."""
+"""Zones: polygons in the picture, as over a bed, where more is asked for before an alarm, or none is raised."""
 
 from __future__ import annotations
 
