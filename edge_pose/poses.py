@@ -112,6 +112,19 @@ class Poses(_Rows):
             raise ShapeError(f"xy has no rows, but scores has {len(self.scores)} and boxes {len(self.boxes)}")
 
     @classmethod
+    def unchecked(cls, xy: F32, scores: F32, boxes: F32, box_scores: F32, skeleton: Skeleton) -> Poses:
+        """Return untracked people from arrays that the compiled core made, whose types and shapes are known."""
+        poses = object.__new__(cls)
+        put = object.__setattr__
+        put(poses, "xy", xy)
+        put(poses, "scores", scores)
+        put(poses, "boxes", boxes)
+        put(poses, "box_scores", box_scores)
+        put(poses, "ids", np.array([-1], np.int64) if len(xy) == 1 else np.full(len(xy), -1, np.int64))
+        put(poses, "skeleton", skeleton)
+        return poses
+
+    @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> Poses:
         """Nobody: the ordinary answer of an empty room."""
         k = len(skeleton)

@@ -21,6 +21,18 @@ def test_types_are_fixed():
     assert Poses(poses.xy, poses.scores, poses.boxes, poses.box_scores).ids.tolist() == [-1, -1, -1]
 
 
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_unchecked_is_the_same_for_arrays_that_fit(n):
+    poses = some(n)
+    fields = ("xy", "scores", "boxes", "box_scores")
+    quick = Poses.unchecked(*(getattr(poses, name) for name in fields), COCO17)
+    for name in fields:
+        assert getattr(quick, name) is getattr(poses, name)
+    assert quick.ids.tolist() == [-1] * n
+    assert quick.ids.dtype == np.int64
+    assert quick.skeleton is COCO17
+
+
 def test_nobody():
     nobody = Poses.empty()
     assert (nobody.xy.shape, nobody.scores.shape, nobody.boxes.shape) == ((0, 17, 2), (0, 17), (0, 4))

@@ -18,8 +18,8 @@ constexpr const char* DECODE_MOVENET = R"(MoveNet's exported rows (y, x, score),
 
 yxs: (N, K, 3) or (N, 1, K, 3) float32, y and x as fractions of the input; N may be 0. frame_from_input: (N, 2, 3)
 float64, input px -> frame. input_hw: the input's height and width in pixels. out: (xy, scores) to write to.
-Returns xy (N, K, 2) float32, x first, and scores (N, K) float32. A joint whose coordinates are not finite lies at the
-input's centre with score 0. Raises ShapeError. Source: the MoveNet model card.)";
+Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, put into [0, 1] (NaN: 0). A joint whose coordinates
+are not finite lies at the input's centre with score 0. Raises ShapeError. Source: the MoveNet model card.)";
 
 struct Size {
   double h, w;

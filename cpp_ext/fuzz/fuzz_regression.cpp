@@ -1,5 +1,6 @@
 #include "bytes.hpp"
 #include "edge_pose/movenet.hpp"
+#include "edge_pose/movenet_crop.hpp"
 #include "edge_pose/regression.hpp"
 
 using namespace edge_pose;
@@ -29,6 +30,9 @@ static void run(fuzz::Bytes& in) {
   };
   const auto center = head(1), regression = head(2 * k), heatmaps = head(k), offsets = head(2 * k);
   decode_movenet_heads({center, regression, heatmaps, offsets, n, k, h, w}, matrices.data(), options, out);
+  const auto person = in.reals(3 * MOVENET_JOINTS);
+  movenet_person(person.data(), person.data() + 2 * MOVENET_JOINTS, static_cast<int>(in.size(1, 4000)),
+                 static_cast<int>(in.size(1, 4000)));
 }
 
 EDGE_POSE_FUZZ(run)

@@ -138,7 +138,7 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
         at_y = static_cast<double>(best.cell() / heads.w) + finite_or_zero(pair(heads.offsets, 1 - x_at, best.cell()));
       }
       const std::size_t joint = row * heads.k + k;
-      out.scores[joint] = best.score();
+      out.scores[joint] = to_unit(best.score());
       put_point(frame_from_input + row * 6, at_x * options.stride, at_y * options.stride, out.xy + 2 * joint);
     }
   }

@@ -33,8 +33,8 @@ void decode_movenet(const float* yxs, std::size_t n, std::size_t k, const double
                     double input_w, Joints out) {
   for (std::size_t row = 0; row < n * k; ++row) {
     const float* joint = yxs + 3 * row;
-    put_joint(frame_from_input + row / k * 6, static_cast<double>(joint[1]), static_cast<double>(joint[0]), joint[2],
-              input_h, input_w, row, out);
+    put_joint(frame_from_input + row / k * 6, static_cast<double>(joint[1]), static_cast<double>(joint[0]),
+              to_unit(joint[2]), input_h, input_w, row, out);
   }
 }
 

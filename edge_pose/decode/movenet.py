@@ -20,7 +20,7 @@ def decode_movenet(
     input_hw: tuple[int, int],
     out: tuple[F32, F32] | None = None,
 ) -> tuple[F32, F32]:
-    """Joints (N, K, 2) float32 in frame pixels, x first, and scores (N, K) float32.
+    """Joints (N, K, 2) float32 in frame pixels, x first, and scores (N, K) float32 in [0, 1].
 
     yxs: (N, K, 3) or (N, 1, K, 3): y and x as fractions of the input, score; N may be 0. frame_from_input: (N, 2, 3)
     float64, of the crops. input_hw: size of the input in pixels. out: arrays to write to. Raises ShapeError.

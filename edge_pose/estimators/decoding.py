@@ -35,8 +35,9 @@ def decode_crops(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
     except ShapeError as err:
         raise unfit(spec, err) from err
     _check_joints(spec, xy)
-    np.maximum(scores, 0.0, out=scores)
-    return xy, np.minimum(scores, 1.0, out=scores)
+    if not isinstance(spec.decode, MovenetDecode):  # whose decoders see to it themselves
+        np.minimum(np.maximum(scores, 0.0, out=scores), 1.0, out=scores)
+    return xy, scores
 
 
 def unfit(spec: ModelSpec, err: ShapeError) -> SpecError:

@@ -44,7 +44,7 @@ class MoveNet(Estimator):
                 return Poses.empty(self.skeleton)
             boxes, box_scores, frame_from_input, _ = found
             self._next = geometry.Affine(frame_from_input)
-            return Poses(xy, scores, boxes, box_scores, skeleton=self.skeleton)
+            return Poses.unchecked(xy, scores, boxes, box_scores, self.skeleton)
 
     def _look(self, frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> geometry.Affine:
         """Return where to look: around the person of the frame before if it had the same size, else everywhere."""

@@ -76,7 +76,7 @@ class OneStage(Estimator):
     def __call__(self, image: Image) -> Poses:
         """Return everybody in the image, best first."""
         found = self._yolo(image)
-        return Poses(found.xy, found.joint_scores, found.boxes, found.scores, skeleton=self.skeleton)
+        return Poses.unchecked(found.xy, found.joint_scores, found.boxes, found.scores, self.skeleton)
 
     @property
     def timings_ms(self) -> dict[str, float]:

@@ -40,6 +40,15 @@ def test_rows_of_fractions():
     assert_array_equal(joints, again)
 
 
+def test_scores_are_probabilities():
+    scores = [-0.5, 0.0, 0.25, 1.0, 1.5, np.nan, np.inf, -np.inf]
+    yxs = np.array([[[0.5, 0.5, score] for score in scores]], np.float32)
+    assert kernels.decode_movenet(yxs, identity(1), input_hw=(9, 9))[1][0].tolist() == [0, 0, 0.25, 1, 1, 0, 1, 0]
+    heads = planted((3, 4), (3.0, 4.0))
+    heads[2][0, 0, 4, 3] = 7.0
+    assert kernels.decode_movenet_heads(*heads, identity(1), logits=False)[1] == 1
+
+
 def test_a_joint_is_found_near_its_regressed_place():
     joints, scores = kernels.decode_movenet_heads(*planted((3, 4), (3.4, 4.2)), identity(1), logits=False)
     assert_allclose(joints[0, 0], (4 * 3.25, 4 * 4.5))

@@ -21,6 +21,9 @@ inline float to_float(double value) {
   return static_cast<float>(value > MOST ? MOST : value < -MOST ? -MOST : value);
 }
 
+// A probability: what is beyond [0, 1] by rounding or by mistake is put back, not-a-number is 0.
+inline float to_unit(float value) { return value > 0 ? value < 1 ? value : 1.0F : 0.0F; }
+
 // (x, y) of a decoder's own coordinates, through the row-major 2x3 matrix m, to out[0..1]; rounded to float32 once, and
 // finite wherever x, y and m are.
 inline void put_point(const double* m, double x, double y, float* out) {
