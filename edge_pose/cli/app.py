@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edge_pose import __version__
-from edge_pose.cli import doctor, evaluate, export, fall_eval, models, run
+from edge_pose.cli import doctor, evaluate, export, extract, fall_eval, models, run
 
 app = typer.Typer(
     name="edge-pose",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("export")(export.export)
 app.command("run")(run.run)
 app.command("eval")(evaluate.evaluate)
+app.command("extract")(extract.extract)
 app.add_typer(fall_eval.app, name="fall")
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)

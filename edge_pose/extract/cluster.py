@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
-from edge_pose.errors import ExtractionError, MissingDependencyError
+from edge_pose.errors import EdgePoseError, ExtractionError, MissingDependencyError
 from edge_pose.extract.crew import TRIES, Observer, Order
 from edge_pose.extract.job import Task, Worker
 
@@ -28,7 +28,7 @@ def work_on_ray(tasks: Sequence[Task], order: Order, workers: int | None, observ
         _connect(ray, address)
     try:
         known = {name: os.environ[name] for name in PASSED if name in os.environ}
-        actor = ray.remote(num_cpus=order.options.threads, runtime_env={"env_vars": known})(Worker)
+        actor = ray.remote(num_cpus=order.options.threads, runtime_env={"env_vars": known})(Hand)
         cpus = int(ray.cluster_resources().get("CPU", 1)) // order.options.threads
         _work(ray, actor, deque(tasks), order, max(1, min(workers or cpus, cpus, len(tasks))), observer)
     finally:
@@ -36,37 +36,58 @@ def work_on_ray(tasks: Sequence[Task], order: Order, workers: int | None, observ
             ray.shutdown()
 
 
-def _work(ray: Any, actor: Any, waiting: deque[Task], order: Order, count: int, observer: Observer) -> None:
-    def hire() -> Any:
-        return actor.remote(order.folder, order.options, order.settings)
+class Hand:
+    """A worker on any node: told its order first, then task after task."""
 
+    def begin(self, order: Order) -> str:
+        """Open the models; returns why not, or nothing."""
+        try:
+            self._worker = Worker(order.folder, order.options, order.settings)
+        except EdgePoseError as err:
+            return str(err)
+        return ""
+
+    def run(self, task: Task) -> dict[str, Any]:
+        """Work a task off."""
+        return self._worker.run(task)
+
+
+def _work(ray: Any, actor: Any, waiting: deque[Task], order: Order, count: int, observer: Observer) -> None:
     tries = Counter[str]()
-    free = [hire() for _ in range(count)]
-    busy: dict[Any, tuple[Any, Task]] = {}
+    free: list[Any] = []
+    busy: dict[Any, tuple[Any, Task | None]] = {}  # by what they will answer; without a task they are beginning
+
+    def hire() -> None:
+        hand = actor.remote()
+        busy[hand.begin.remote(order)] = hand, None
+
+    for _ in range(count):
+        hire()
     try:
-        while waiting or busy:
+        while waiting or any(task for _, task in busy.values()):
             while waiting and free:
                 hand, task = free.pop(), waiting.popleft()
                 observer.begun(task.item)
                 busy[hand.run.remote(task)] = hand, task
             (answer, *_), _ = ray.wait(list(busy), num_returns=1)
-            hand, task = busy.pop(answer)
+            hand, job = busy.pop(answer)
             try:
                 outcome = ray.get(answer)
             except ray.exceptions.RayActorError as err:
-                tries[task.item.key] += 1
-                why = str(err).strip().splitlines()[-1] if getattr(err, "error_msg", "") else type(err).__name__
-                if isinstance(err.__cause__, ExtractionError):  # while it was made
-                    raise ExtractionError(str(err.__cause__)) from err
-                if tries[task.item.key] >= TRIES:
-                    observer.ended(task.item, {"failed": f"its worker died twice: {why}"})
+                if job is None:
+                    raise ExtractionError(f"workers cannot begin: {type(err).__name__}") from err
+                tries[job.item.key] += 1
+                if tries[job.item.key] >= TRIES:
+                    observer.ended(job.item, {"failed": f"its worker died ({type(err).__name__}), twice"})
                 else:
-                    observer.died(task.item, f"its worker died: {why}")
-                    waiting.appendleft(task)
-                free.append(hire())
+                    observer.died(job.item, f"its worker died ({type(err).__name__})")
+                    waiting.appendleft(job)
+                hire()
                 continue
+            if job is None and outcome:
+                raise ExtractionError(outcome)
             free.append(hand)
-            if not observer.ended(task.item, outcome):
+            if job is not None and not observer.ended(job.item, outcome):
                 return
     finally:
         for hand in [*free, *(hand for hand, _ in busy.values())]:
@@ -85,7 +106,7 @@ def _ray() -> Any:
 
 def _connect(ray: Any, address: str) -> None:
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as err:
         reason = str(err).strip().splitlines()[0]
         raise ExtractionError(

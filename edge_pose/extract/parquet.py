@@ -45,7 +45,7 @@ class ParquetSink(Sink):
         self._path, self._stills = prepare_file(path, whole=True), stills
         self._part = part_of(self._path)
         about = {"joints": skeleton.joints, "edges": skeleton.edges, "skeleton": skeleton.name, "stills": stills}
-        joints = 3 * len(skeleton)
+        self._values = 3 * len(skeleton)
         self._schema = arrow.schema(
             [
                 arrow.field("frame", arrow.int64(), nullable=False),
@@ -55,7 +55,7 @@ class ParquetSink(Sink):
                 ("id", arrow.int64()),
                 ("score", arrow.float32()),
                 ("box", arrow.list_(arrow.float32(), 4)),
-                ("keypoints", arrow.list_(arrow.float32(), joints)),
+                ("keypoints", arrow.list_(arrow.float32(), self._values)),
             ],
             metadata={"edge_pose": json.dumps(about)},
         )
@@ -65,7 +65,8 @@ class ParquetSink(Sink):
 
     def write(self, frame: Frame, poses: Poses, timings_ms: Mapping[str, float]) -> None:
         """Add a frame."""
-        joints = np.concatenate([poses.xy, poses.scores[..., None]], axis=2).reshape(len(poses), -1)
+        joints = np.concatenate([poses.xy, poses.scores[..., None]], axis=2)
+        joints = joints.reshape(len(poses), self._values)
         people: list[tuple[Any, ...]] = [
             (i, int(poses.ids[i]), float(poses.box_scores[i]), poses.boxes[i].tolist(), joints[i].tolist())
             for i in range(len(poses))
