@@ -28,8 +28,8 @@ class FallConfig:
     are the limits on a bed or a sofa, where the torso must lean by raised_lean_deg and rise no more than raised_rise.
 
     Time: upright_s after standing and settle_s after the descent the body must be down; confirm_s it must stay there,
-    with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s somebody who was lost while
-    descending is waited for; carry_s what is known of a lost person is kept for whoever turns up there; cooldown_s
+    with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s
+    somebody who was lost while descending is waited for; carry_s what is known of a lost person is kept for whoever turns up there; cooldown_s
     after an alarm the same place raises none; escalate_s until `fall.still_down`.
 
     Zones: in a zone that raises the bar all descents count zone_factor times less and confirm_s is zone_confirm_s.
@@ -70,7 +70,7 @@ class FallConfig:
     cooldown_s: float = 30.0
     escalate_s: float = 60.0
 
-    zone_factor: float = 1.3
+    zone_factor: float = 2.0
     zone_confirm_s: float = 3.0
 
     look_every_s: float = 0.5
