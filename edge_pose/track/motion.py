@@ -14,9 +14,9 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-SPEED_S = 0.15  # in which the speed takes two thirds of a change
+MEMORY_S = 0.1
 TOP_CHANGE = 4.0  # of the speed between two sights, in body sizes (root of the box area) per second: nobody does more
-BRAKE_S = 1.5  # who is hidden does not walk on for ever: the time in which the expected speed falls to a third
+BRAKE_S = 3.0  # who is hidden does not walk on for ever: the time in which the expected speed falls to a third
 SHRINK_S = 1.5  # in which the body takes two thirds of a smaller box: whom an obstacle cuts off is not smaller
 LOST_S = 0.1  # from which somebody unseen is expected with the whole body, not with what showed last
 
@@ -41,13 +41,14 @@ class Tracks:
     low: F64
     high: F64
     velocity: F64
+    ahead: F64
 
     @classmethod
     def none(cls, joints: int) -> Tracks:
         """Nobody."""
         whole, one, single = np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32)
         pairs, xy = np.empty((0, 2)), np.empty((0, joints, 2), np.float32)
-        return cls(whole, whole, one, single, xy, xy[..., 0], pairs, pairs, pairs, pairs, pairs)
+        return cls(whole, whole, one, single, xy, xy[..., 0], pairs, pairs, pairs, pairs, pairs, pairs)
 
     @classmethod
     def first(cls, people: People, time_s: float) -> Tracks:
@@ -56,7 +57,7 @@ class Tracks:
         numbers = np.full(n, -1, np.int64), np.ones(n, np.int64), np.full(n, time_s)
         pose = people.scores.copy(), people.xy.copy(), people.joints.copy()
         low, high = people.mid - people.half, people.mid + people.half
-        return cls(*numbers, *pose, people.mid.copy(), people.half.copy(), low, high, np.zeros((n, 2)))
+        return cls(*numbers, *pose, people.mid.copy(), people.half.copy(), low, high, np.zeros((n, 2)), np.zeros((n, 2)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,14 +72,14 @@ class Tracks:
     def at(self, time_s: float) -> People:
         """Where they are expected at a time."""
         gap = time_s - self.seen
-        moved = self.velocity * (BRAKE_S * (1 - np.exp(gap / -BRAKE_S)))[:, None]
+        moved = self.ahead + self.velocity * (BRAKE_S * (1 - np.exp(gap / -BRAKE_S)))[:, None]
         xy = self.xy + moved.astype(np.float32)[:, None]
         mid, half = self.mid, self.half
         lost = gap > LOST_S
         if lost.any():
             mid = np.where(lost[:, None], (self.low + self.high) / 2, mid)
             half = np.where(lost[:, None], (self.high - self.low) / 2, half)
-        return People(xy, self.joints, mid + moved, half, self.scores)
+        return People(xy, self.joints, mid + moved, half, self.scores, gap)
 
     def see(self, rows: Any, people: People, time_s: float) -> None:
         """Take a new sight of some of them, one row of `people` each."""
@@ -100,15 +101,21 @@ class Tracks:
         whole = (2 * people.half).prod(axis=1) / np.maximum(body_high - body_low, 1.0).prod(axis=1)
         trust = np.clip(2 * whole - 0.6, 0.1, 1.0)[:, None]
         hits = self.hits[rows] + 1
-        share = np.maximum(1 / (hits - 1)[:, None], 1 - np.exp(dt / -SPEED_S))
-        limit = TOP_CHANGE * 2 * np.sqrt(half[:, :1] * half[:, 1:])
-        velocity = velocity + trust * share * np.clip(shift / dt - velocity, -limit, limit)
+        n, fade = hits[:, None], np.exp(dt / -MEMORY_S)
+        place = np.maximum(1 - fade * fade, (4 * n - 2) / (n * (n + 1))) * trust
+        speed = np.maximum((1 - fade) ** 2, 6 / (n * (n + 1))) * trust
+        wrong = shift - self.ahead[rows] - velocity * dt
+        self.ahead[rows] = np.where(dt > LOST_S, 0.0, (place - 1) * wrong)
+        velocity = velocity + speed * wrong / dt
         self.velocity[rows] = velocity
         shift = trust * shift + (1 - trust) * velocity * dt
-        smaller = 1 - np.exp(dt / -SHRINK_S)
         body_low, body_high = body_low + shift, body_high + shift
-        self.low[rows] = body_low + np.where(low < body_low, trust, smaller) * (low - body_low)
-        self.high[rows] = body_high + np.where(high > body_high, trust, smaller) * (high - body_high)
+        below, above = np.maximum(body_low - low, 0), np.maximum(high - body_high, 0)
+        push = np.where((below > 0) & (above > 0), 0.0, above - below)
+        smaller = 1 - np.exp(dt / -SHRINK_S)
+        body_low, body_high = np.minimum(body_low + push, low), np.maximum(body_high + push, high)
+        self.low[rows] = body_low + smaller * (low - body_low)
+        self.high[rows] = body_high + smaller * (high - body_high)
         self.mid[rows], self.half[rows] = people.mid, people.half
         self.xy[rows], self.joints[rows] = people.xy, people.joints
         self.seen[rows], self.scores[rows], self.hits[rows] = time_s, people.scores, hits

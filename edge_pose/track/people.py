@@ -13,6 +13,7 @@ from edge_pose.poses import Poses
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+GROW = 2.0
 VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
 
 
@@ -28,6 +29,7 @@ class People:
     mid: F64
     half: F64
     scores: F32
+    gap: Any = 0.0
 
     @classmethod
     def of(cls, poses: Poses) -> People:
@@ -47,9 +49,9 @@ class People:
 
     def rows(self, rows: Any) -> People:
         """Return some of them."""
-        return People(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return People(self.xy[rows], self.joints[rows], self.mid[rows], self.half[rows], self.scores[rows])
 
     @property
     def areas(self) -> F32:
         """Box areas (N,), square pixels."""
-        return (4 * self.half[:, 0] * self.half[:, 1]).astype(np.float32)
+        return (4 * self.half[:, 0] * self.half[:, 1] * (1 + GROW * self.gap)**2).astype(np.float32)

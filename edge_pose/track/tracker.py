@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
 MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how much of their sides boxes grow before they are compared
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
+WITHIN = 0.5
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
 DEFAULTS = TrackConfig()
@@ -89,6 +90,8 @@ class Tracker:
         if len(people) > 1:
             sound &= ~likeness.duplicates(people, self._sigmas, self._flip, config.duplicate)
         strong = sound & (people.scores >= config.start_score)
+        if strong.any() and not strong.all():
+            sound &= strong | ~(likeness.cover(people, people, smaller=False)[strong] >= WITHIN).any(axis=0)
         if not len(tracks) or not sound.any():
             return strong
         expected = tracks.at(time_s)
