@@ -3,6 +3,8 @@
 python benchmarks/people.py [--threads 2] [--image photo.jpg] [--json F]
 
 Detector YOLOv5n and PP-TinyPose. rtmlib runs its own preprocessing, loop over people and heatmap decoding on them.
+Each side has a process of its own, and they take turns: idle threads of one engine spin for a while after its calls
+and would slow down the other side.
 """
 
 from __future__ import annotations
@@ -10,32 +12,35 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import multiprocessing
+import statistics
+import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from timing import Case, machine, measured, show, write_json
+from timing import Row, machine, show, write_json
 
 import edge_pose as ep
 from edge_pose import zoo
 from edge_pose.estimators.load import load_detector, load_for_boxes
-from edge_pose.estimators.topdown import PoseFromBoxes
 from edge_pose.poses import Boxes
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "figure.jpg"
 COUNTS = (1, 2, 4, 8, 12, 20)
+PHOTO = "photo, detector and pose"
+PAUSE_S = 0.02  # until nobody's threads spin any more
+Calls = dict[str, Callable[[], object]]
 
 
-def rtmlib_models(threads: int) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]] | None:
-    """The detector and pose classes of rtmlib on our files; None where it is not installed."""
-    try:
-        import onnxruntime
-        from rtmlib.tools.object_detection.yolox import YOLOX
-        from rtmlib.tools.pose_estimation.vitpose import ViTPose
-    except ModuleNotFoundError:
-        return None
+def rtmlib_models(threads: int) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]:
+    """The detector and pose classes of rtmlib on our files. Raises ModuleNotFoundError where it is not installed."""
+    import onnxruntime
+    from rtmlib.tools.object_detection.yolox import YOLOX
+    from rtmlib.tools.pose_estimation.vitpose import ViTPose
 
     class Detector(YOLOX):
         """Its letterbox and session; the head is YOLOv5's, as simply as it can be decoded."""
@@ -65,48 +70,103 @@ def rtmlib_models(threads: int) -> tuple[Callable[[Any], Any], Callable[[Any, An
     return detector, pose
 
 
-def crowd(image: np.ndarray, boxes: Boxes, count: int) -> Boxes:
+def rtmlib_calls(image: np.ndarray, crowds: dict[str, Boxes], threads: int) -> Calls:
+    """What rtmlib runs; the pose network alone gets the same boxes."""
+    find, pose = rtmlib_models(threads)
+    photo: Calls = {PHOTO: lambda: pose(image, find(image))}
+    return photo | {name: lambda boxes=boxes: pose(image, boxes.xyxy) for name, boxes in crowds.items()}
+
+
+def our_calls(image: np.ndarray, crowds: dict[str, Boxes], threads: int) -> Calls:
+    """What edge-pose runs."""
+    both = ep.load("pp-tinypose", detector="yolov5n", threads=threads)
+    pose = load_for_boxes("pp-tinypose", threads=threads)
+    photo: Calls = {PHOTO: lambda: both(image)}
+    return photo | {name: lambda boxes=boxes: pose(image, boxes) for name, boxes in crowds.items()}
+
+
+SIDES = {"ours": our_calls, "rtmlib": rtmlib_calls}
+
+
+def serve(link: Connection, side: str, *options: Any) -> None:
+    """One side's process: gets a name, runs the call three times, sends the last two times in milliseconds."""
+    try:
+        calls = SIDES[side](*options)
+    except ModuleNotFoundError:
+        return link.send(False)
+    link.send(True)
+    while name := link.recv():
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            calls[name]()
+            times.append((time.perf_counter() - start) * 1e3)
+        link.send(times[1:])
+        time.sleep(PAUSE_S)
+    return None
+
+
+def crowd(boxes: Boxes, count: int) -> Boxes:
     """The people found, and as many more a little to the side as are wanted."""
     random = np.random.default_rng(0)
     rows = np.resize(boxes.xyxy, (count, 4)) + random.uniform(-8, 8, (count, 4)).astype(np.float32)
     return Boxes(rows, np.ones(count, np.float32))
 
 
-def people(image: np.ndarray, boxes: Boxes, ours: PoseFromBoxes, theirs: Callable[[Any, Any], Any] | None) -> Case:
-    """The pose networks alone on the same boxes."""
-    others = {"rtmlib": lambda: theirs(image, boxes.xyxy)} if theirs else {}
-    return Case(f"pose of {len(boxes)} people", lambda: ours(image, boxes), others)
+def measure(image: np.ndarray, crowds: dict[str, Boxes], threads: int, rounds: int) -> list[Row]:
+    """Medians of every call of each side that is installed."""
+    context = multiprocessing.get_context("spawn")
+    links: dict[str, Connection] = {}
+    processes = []
+    for side in SIDES:
+        here, there = context.Pipe()
+        processes.append(context.Process(target=serve, args=(there, side, image, crowds, threads), daemon=True))
+        processes[-1].start()
+        if here.recv():
+            links[side] = here
+    times: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds):
+        for name in (PHOTO, *crowds):
+            for side, link in links.items():
+                link.send(name)
+                times.setdefault((name, side), []).extend(link.recv())
+                time.sleep(PAUSE_S)
+    for link in links.values():
+        link.send("")
+    for process in processes:
+        process.join()
+    rows = []
+    for name in (PHOTO, *crowds):
+        found = {side: statistics.median(times[name, side]) for side in links}
+        rows.append(Row(name, found.pop("ours"), found, None))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--image", type=Path, default=PICTURE)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     image = next(ep.open_source(options.image)).image
-    both = ep.load("pp-tinypose", detector="yolov5n", threads=options.threads)
-    pose = load_for_boxes("pp-tinypose", threads=options.threads)
-    found = load_detector("yolov5n", threads=options.threads)(image)
-    peers = rtmlib_models(options.threads)
+    with contextlib.closing(load_detector("yolov5n", threads=options.threads)) as detector:
+        found = detector(image)
+    crowds = {f"pose of {count} people": crowd(found, count) for count in COUNTS}
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    print(f"{len(found)} people in {options.image.name}; {options.threads} threads; rtmlib {'yes' if peers else 'no'}")
-    find, estimate = peers or (None, None)
-    cases = [Case("photo, detector and pose", lambda: both(image), {})]
-    if find and estimate:
-        cases[0] = cases[0]._replace(others={"rtmlib": lambda: estimate(image, find(image))})
-    cases += [people(image, crowd(image, found, n), pose, estimate) for n in COUNTS]
-    rows = measured(cases, repeats=40, seconds=20)
+    print(f"{len(found)} people in {options.image.name}; {options.threads} threads")
+    rows = measure(image, crowds, options.threads, options.rounds)
     show(rows)
-    for label, times in {"ours": [r.ours_ms for r in rows[1:]], **_peer_times(rows)}.items():
+    columns = {"ours": [row.ours_ms for row in rows[1:]]}
+    if "rtmlib" in rows[1].others_ms:
+        columns["rtmlib"] = [row.others_ms["rtmlib"] for row in rows[1:]]
+    for label, times in columns.items():
         slope = np.polyfit(COUNTS, times, 1)[0]
-        print(f"{label}: {slope:.2f} ms more for each person")
+        print(
+            f"{label}: {slope:.2f} ms more a person; 20 people cost {times[-1] / times[0] / 20:.2f} of 20 calls of one"
+        )
     if options.json:
         write_json(options.json, rows)
-
-
-def _peer_times(rows: list[Any]) -> dict[str, list[float]]:
-    return {"rtmlib": [row.others_ms["rtmlib"] for row in rows[1:]]} if "rtmlib" in rows[1].others_ms else {}
 
 
 if __name__ == "__main__":

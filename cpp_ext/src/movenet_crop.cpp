@@ -47,7 +47,8 @@ MovenetPerson movenet_person(const float* xy, const float* scores, int frame_h, 
   const auto either = [&](const std::size_t (&pair)[2]) {
     return scores[pair[0]] > MIN_SCORE || scores[pair[1]] > MIN_SCORE;
   };
-  if (!either(SHOULDERS) || !either(HIPS)) return person;
+  const bool finite = std::isfinite(center[0]) && std::isfinite(center[1]);
+  if (!finite || !either(SHOULDERS) || !either(HIPS)) return person;
   const float room = std::max({center[0], width - center[0], center[1], height - center[1]});
   const float half = std::min(std::max(TORSO_MARGIN * torso, BODY_MARGIN * body), room);
   if (!(half <= std::max(width, height) / 2)) return person;

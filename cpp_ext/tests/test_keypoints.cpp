@@ -11,6 +11,7 @@
 #include "edge_pose/gaussian.hpp"
 #include "edge_pose/heatmap.hpp"
 #include "edge_pose/movenet.hpp"
+#include "edge_pose/movenet_crop.hpp"
 #include "edge_pose/regression.hpp"
 #include "edge_pose/simcc.hpp"
 #include "edge_pose/simd.hpp"
@@ -276,6 +277,20 @@ void test_coordinates() {
   CHECK(std::isfinite(result.xy[0]) && std::isfinite(result.xy[1]));
 }
 
+void test_the_next_square() {
+  std::vector<float> xy(2 * MOVENET_JOINTS, 100.0F), scores(MOVENET_JOINTS, 0.5F);
+  xy[0] = 150;  // a nose 50 px from hips at (100, 100): 2 * 1.2 * 50
+  const MovenetPerson person = movenet_person(xy.data(), scores.data(), 480, 640);
+  CHECK(person.side == static_cast<double>(2 * (1.2F * 50)) && person.center_x == 100 && person.center_y == 100);
+  CHECK(person.seen == MOVENET_JOINTS && person.score == 0.5F && person.box[0] == 100 && person.box[2] == 150);
+  std::fill(scores.begin(), scores.end(), NOT_A_NUMBER);
+  const MovenetPerson nobody = movenet_person(xy.data(), scores.data(), 480, 640);
+  CHECK(nobody.seen == 0 && nobody.side == 640 && nobody.center_x == 320 && nobody.center_y == 240);
+  std::fill(scores.begin(), scores.end(), 0.5F);
+  std::fill(xy.begin(), xy.end(), NOT_A_NUMBER);
+  CHECK(movenet_person(xy.data(), scores.data(), 480, 640).side == 640);
+}
+
 }  // namespace
 
 int main() {
@@ -289,5 +304,6 @@ int main() {
   test_simcc();
   test_movenet_heads_of_both_layouts_agree();
   test_coordinates();
+  test_the_next_square();
   return check_failures();
 }
