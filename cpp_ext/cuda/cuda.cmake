@@ -34,7 +34,6 @@ if(NOT CMAKE_CUDA_COMPILER)
   message(STATUS "No CUDA toolkit: built without edge_pose._cuda")
   return()
 endif()
-set(chosen_architectures ${CMAKE_CUDA_ARCHITECTURES})
 enable_language(CUDA)
 find_package(CUDAToolkit)
 if(NOT TARGET CUDA::cudart_static)
@@ -46,6 +45,8 @@ if(NOT TARGET CUDA::cudart_static)
 endif()
 
 # Boards (Orin 8.7, Thor 11.0 or, in CUDA 12, 10.1), then desktops and servers; newer ones compile the last one's PTX.
+set(EDGE_POSE_CUDA_ARCHITECTURES "" CACHE STRING "compute capabilities to compile for, as CMake writes them; empty: all")
+set(chosen_architectures ${EDGE_POSE_CUDA_ARCHITECTURES})
 if(NOT chosen_architectures)
   set(chosen_architectures 80-real 86-real 87-real 89-real 90)
   if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 13.0)
@@ -62,7 +63,10 @@ set_target_properties(_cuda PROPERTIES CUDA_ARCHITECTURES "${chosen_architecture
 target_include_directories(_cuda PRIVATE cpp_ext/include)
 target_link_libraries(_cuda PRIVATE CUDA::cudart_static)
 target_compile_options(_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false> $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off;-Wall;-Wextra>
+  $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false>
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler -fvisibility=hidden>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler -ffp-contract=off>"
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off;-Wall;-Wextra>
   $<$<AND:$<BOOL:${EDGE_POSE_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
   $<$<AND:$<BOOL:${EDGE_POSE_WERROR}>,$<COMPILE_LANGUAGE:CUDA>>:-Werror=all-warnings>)
 target_link_options(_cuda PRIVATE "-Wl,--version-script=${cuda_exports}")
