@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 OUT ?= out
 CORE := $(wildcard cpp_ext/include/*/* cpp_ext/src/* cpp_ext/bindings/* cpp_ext/cuda/*) CMakeLists.txt setup.py pyproject.toml
 
-.PHONY: fuzz help setup test test-all test-cpp test-sanitize lint demo bench clean
+.PHONY: fuzz help setup test test-all test-cpp test-sanitize lint demo soak bench clean
 
 help:
 	@echo "make demo           set up, build and run the main job on a picture that it draws or that IMAGE names"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-all       the same for every model, in an hour or so"
 	@echo "make test-sanitize  the C++ tests under AddressSanitizer and UBSan, then ThreadSanitizer"
 	@echo "make lint           formatting, style and types"
+	@echo "make soak           a live run over RTSP for SECONDS (600) with three kills of the server; CLIP=file to play"
 	@echo "make bench          the kernels beside what one would write by hand"
 
 # An editable install warns of folders that are named like the package: they are the package.
@@ -81,6 +82,11 @@ fuzz: $(VENV)/.test
 	  $$target -max_total_time=$(SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
 	    -artifact_prefix=build/ build/corpus/$${target##*/} cpp_ext/fuzz/corpus/$${target##*/} || exit 1; \
 	done
+
+# GStreamer's RTSP server is needed (Debian: gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-{good,ugly}).
+soak: SECONDS = 600
+soak: $(VENV)/.test
+	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS) $(if $(CLIP),--clip $(CLIP))
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/kernels.py

@@ -19,12 +19,13 @@ parser.add_argument("--password")
 options = parser.parse_args()
 width, height = options.size.split("x")
 if options.frames:
-    pictures = f'multifilesrc location="{options.frames}" loop=true caps=image/jpeg,framerate={options.fps}/1'
-    stream = f"{pictures} ! identity sync=true ! rtpjpegpay name=pay0 pt=26"
+    files = f'multifilesrc location="{options.frames}" loop=true caps=image/jpeg,framerate={options.fps}/1'
+    pictures = f"{files} ! jpegdec ! identity sync=true ! videoconvert ! video/x-raw,format=I420"
 else:
     pictures = f"videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height}"
-    coded = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96"
-    stream = f"{pictures},framerate={options.fps}/1 ! {coded} config-interval=1"
+    pictures += f",framerate={options.fps}/1"
+coded = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96"
+stream = f"{pictures} ! {coded} config-interval=1"
 
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
