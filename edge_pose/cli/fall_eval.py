@@ -110,7 +110,7 @@ def tune(
     settings, places = settings_of(config, zones)
     clips = [(clip, tracked(_recorded(clip, replay))) for clip in read_manifest(manifest)]
     with progress("settings", len(FACTORS) * len(DWELLS_S)) as bar:
-        points = sweep(clips, settings, places, advance=bar.advance)
+        points = sweep(clips, settings, places, factors=FACTORS, dwells_s=DWELLS_S, advance=bar.advance)
     tuning_plot(points, output, clips=len(clips))
     rows = [
         {"factor": p.factor, "confirm_s": p.confirm_s, **{k: v for k, v in p.figures.to_dict().items() if k != "clips"}}

@@ -77,7 +77,7 @@ def test_falls_are_told_through_what_networks_do_wrong(flaws, fps):
 def test_being_lost_on_the_way_down_is_evidence():
     detector, told = FallDetector(), []
     for time_s, poses in film(FALL, CAMERA, 25.0, np.random.default_rng(1), Flaws(0, 0, 0), 70):
-        told += detector.update(poses if time_s < 2.1 else Poses.empty(), time_s, CAMERA.hw)  # down at 2.2 s
+        told += detector.update(poses if time_s < 2.07 else Poses.empty(), time_s, CAMERA.hw)  # down at 2.2 s
     (event,) = told
     assert event.event == "fall.confirmed"
     assert event.evidence["rule"] == "lost after a quick descent"
