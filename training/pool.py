@@ -45,7 +45,9 @@ class Pool:
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
         start = self.ends[index - 1] if index else 0
         image = np.asarray(cv2.imdecode(self.bytes[start : self.ends[index]], cv2.IMREAD_COLOR), np.uint8)
-        return image, self.joints[index], self.weights[index]
+        weights = self.weights[index]
+        nowhere = weights.max(axis=1, keepdims=True) <= HIDDEN  # no joint is seen: a network could only invent them
+        return image, self.joints[index], np.where(nowhere, np.float32(0), weights)
 
 
 Row = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]

@@ -106,3 +106,11 @@ def test_nobody_in_the_room_is_an_ordinary_picture():
     empty = scene()
     picture = render(Scene((), empty.room, empty.light, empty.camera))
     assert picture.keypoints.shape == (0, 17, 2) and picture.boxes.shape == (0, 4) and picture.image.any()
+
+
+def test_nobody_stands_behind_a_wall():
+    for seed in range(200):
+        made = sample_scene(seed, width=32, height=32)
+        for person in made.people:
+            x, z = person.place
+            assert made.room.low[0] < x < made.room.high[0] and made.room.low[2] < z < made.room.high[2]

@@ -78,6 +78,7 @@ def sample_scene(seed: int, *, width: int = 192, height: int = 192, people: int 
         x = float(rng.choice([-1, 1]) * rng.uniform(0.5, 2.0))
         crowd.append(Person(sample_body(rng), sample_pose(rng), (x, float(rng.uniform(0.2, 3.0)))))
     room = sample_room(rng, np.array([0.0, 0.0, 0.0]), camera.eye)
+    crowd = [crowd[0], *(person for person in crowd[1:] if _within(room, person.place))]
     extra = _seats(rng, crowd[0])
     if rng.random() < 0.25:  # something in front that hides a part
         z = -float(rng.uniform(0.35, 0.8))
@@ -89,6 +90,12 @@ def sample_scene(seed: int, *, width: int = 192, height: int = 192, people: int 
     warmth = rng.normal(0, 0.08)
     light = Light(lamp, float(rng.uniform(0.25, 0.9)), float(rng.uniform(0.3, 0.75)), (1 - warmth, 1.0, 1 + warmth))
     return Scene(tuple(crowd), room, light, camera, float(rng.uniform(0.1, 0.7)), sample_damage(rng, seed))
+
+
+def _within(room: Room, place: tuple[float, float], margin: float = 0.3) -> bool:
+    """Whether a place is in the room: nobody is to be learnt who stands behind a wall."""
+    low, high = room.low[[0, 2]] + margin, room.high[[0, 2]] - margin
+    return bool((low < place).all() and (high > place).all())
 
 
 def sample_damage(rng: np.random.Generator, seed: int) -> Damage:
