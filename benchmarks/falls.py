@@ -123,7 +123,8 @@ def subjects(manifest: str, folder: str) -> None:
         results = {p.factor: p.figures for p in sweep(own, config, dwells_s=(config.confirm_s,), factors=(factor, 1.0))}
         (sens, spec), (own_sens, own_spec) = quality(results[factor]), quality(results[1.0])
         print(
-            f"| {name} | {factor:g} ({min(good):g} to {max(good):g}) | {sens:.2f} | {spec:.2f} | {own_sens:.2f}, {own_spec:.2f} |"
+            f"| {name} | {factor:g} ({min(good):g} to {max(good):g}) | {sens:.2f} | {spec:.2f} "
+            f"| {own_sens:.2f}, {own_spec:.2f} |"
         )
 
 

@@ -29,8 +29,8 @@ class FallConfig:
 
     Time: upright_s after standing and settle_s after the descent the body must be down; confirm_s it must stay there,
     with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s
-    somebody who was lost while descending is waited for; carry_s what is known of a lost person is kept for whoever turns up there; cooldown_s
-    after an alarm the same place raises none; escalate_s until `fall.still_down`.
+    somebody who was lost while descending is waited for; carry_s what is known of a lost person is kept for whoever
+    turns up there; cooldown_s after an alarm the same place raises none; escalate_s until `fall.still_down`.
 
     Zones: in a zone that raises the bar all descents count zone_factor times less and confirm_s is zone_confirm_s.
 

@@ -65,7 +65,7 @@ class FallDetector:
         """Take in a frame: everybody with ids from a tracker; frame_hw: its height and width in pixels.
 
         Rows with id -1 only fill in for people who were lost on their way down. Nobody is fine. Returns what is to be
-        told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for another skeleton than COCO's 17 joints.
+        told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for poses without COCO's 17 joints.
         """
         if not time_s > self._now or time_s == math.inf:
             raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")

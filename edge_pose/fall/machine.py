@@ -171,7 +171,7 @@ class Machine:
             if self._since_up_s > LONG_S and plunge >= cfg.plunge_seat and hips >= cfg.hip_drop:
                 return "quick descent from a seat or bed"
         elif upright_before and plunge >= cfg.plunge_raised and raised_low(sample, cfg):
-            return "quick descent from standing onto something raised"
+            return "quick descent from standing to lying"
         return ""
 
     def _still_low(self, sample: Sample) -> bool:
@@ -181,7 +181,7 @@ class Machine:
         cfg, now_s = self.config, sample.time_s
         if sample.weak and not low:
             return self.unseen(now_s)
-        self._looks.append(low)
+        self._looks += [low] if not sample.squats else [False, False]  # balance is seen less easily than its absence
         if low:
             self._wrong_s = None
         elif self._wrong_s is None:

@@ -63,33 +63,51 @@ def evidence_plot(event: FallEvent, path: Path) -> None:
 
 
 def tuning_plot(points: Sequence[Point], path: Path, *, clips: int) -> None:
-    """Draw sensitivity (candidates counted) against false alarms per hour, one line a dwell, into a PNG file."""
-    figure, (axes,) = _subplots(1, (8.5, 5.2))
+    """Draw sensitivity (candidates counted) against false alarms per hour, and both by factor, into a PNG file."""
+    figure, (trade, by_factor) = _subplots(1, (11.0, 5.0), columns=2)
     dwells = sorted({p.confirm_s for p in points})
     for confirm_s, color, marker in zip(dwells, (BLUE, ORANGE, GREEN, RED, GREY), "osD^v", strict=False):
         line = [p for p in points if p.confirm_s == confirm_s]
-        x = [p.figures.false_alarms_per_hour or 0.0 for p in line]
-        y = [p.figures.sensitivity_with_candidates or 0.0 for p in line]
-        axes.plot(x, y, color=color, marker=marker, markersize=5, label=f"confirmed after {confirm_s:g} s")
-        placed: set[tuple[float, float]] = set()
-        for p, a, b in zip(line, x, y, strict=True):
-            if (a, b) not in placed and confirm_s == dwells[len(dwells) // 2]:
-                placed.add((a, b))
-                axes.annotate(f"×{p.factor:g}", (a, b), textcoords="offset points", xytext=(5, -11), fontsize=8)
-    axes.set_xlabel("false alarms per hour of daily life")
-    axes.set_ylabel("sensitivity, candidates counted")
-    axes.set_ylim(-0.03, 1.05)
-    axes.set_title(f"All plunge thresholds times the factor at the points; {clips} clips", fontsize=11)
-    axes.grid(alpha=0.25)
-    axes.legend(loc="lower right", frameon=False)
+        alarms = [p.figures.false_alarms_per_hour or 0.0 for p in line]
+        found = [p.figures.sensitivity_with_candidates or 0.0 for p in line]
+        quiet = [p.figures.specificity_with_candidates or 0.0 for p in line]
+        style = {"color": color, "marker": marker, "markersize": 4}
+        trade.plot(alarms, found, label=f"confirmed after {confirm_s:g} s", **style)
+        by_factor.plot([p.factor for p in line], found, label=f"sensitivity, {confirm_s:g} s", **style)
+        by_factor.plot([p.factor for p in line], quiet, linestyle=":", label=f"specificity, {confirm_s:g} s", **style)
+        if confirm_s == dwells[len(dwells) // 2]:
+            for (x, y), factors in _together(line, alarms, found).items():
+                text = f"×{factors[0]:g}" + (f" to {factors[-1]:g}" if len(factors) > 1 else "")
+                trade.annotate(text, (x, y), textcoords="offset points", xytext=(6, -11), fontsize=8)
+    most = max([p.figures.false_alarms_per_hour or 0.0 for p in points], default=0.0)
+    trade.set_xlim(-0.05 * max(most, 1.0), 1.15 * max(most, 1.0))
+    trade.set_xlabel("false alarms per hour of daily life")
+    trade.set_ylabel("sensitivity, candidates counted")
+    by_factor.set_xlabel("factor on all plunge thresholds")
+    by_factor.axvline(1.0, color=GREY, linewidth=1)
+    for axes in (trade, by_factor):
+        axes.set_ylim(-0.03, 1.05)
+        axes.grid(alpha=0.25)
+        axes.legend(loc="lower right" if axes is trade else "lower left", frameon=False, fontsize=8)
+    figure.suptitle(f"Plunge thresholds times a factor, {clips} clips", fontsize=11)
     _save(figure, path)
+
+
+def _together(
+    line: Sequence[Point], alarms: Sequence[float], found: Sequence[float]
+) -> dict[tuple[float, float], list[float]]:
+    """Return which factors share a place in the plot."""
+    places: dict[tuple[float, float], list[float]] = {}
+    for point, x, y in zip(line, alarms, found, strict=True):
+        places.setdefault((x, y), []).append(point.factor)
+    return places
 
 
 def _limit(axes: Any, value: float, color: str, label: str) -> None:
     axes.axhline(value, color=color, linestyle="--", linewidth=1, alpha=0.7, label=f"{label} ({value:g})")
 
 
-def _subplots(rows: int, size: tuple[float, float]) -> tuple[Any, Any]:
+def _subplots(rows: int, size: tuple[float, float], columns: int = 1) -> tuple[Any, Any]:
     """Return a figure that belongs to no window system, and its axes."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -100,7 +118,7 @@ def _subplots(rows: int, size: tuple[float, float]) -> tuple[Any, Any]:
         raise MissingDependencyError("matplotlib is not installed; run: pip install 'edge-pose[fall]'") from err
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, 1, squeeze=False, sharex=rows > 1)[:, 0]
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=rows > 1).ravel()
 
 
 def _save(figure: Any, path: Path) -> None:

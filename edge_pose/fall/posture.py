@@ -16,7 +16,7 @@ TORSO = SHOULDER - HIP
 SHOULDERS_WIDE = 0.28  # at most
 EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, at least as far as anybody can know
 
-SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.25  # of somebody who squats: box, and how far the trunk may be from the feet
+SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.3  # of somebody who squats: box, and how far the trunk may be from the feet
 
 _HEAD = (0, 3, 4, 1, 2)  # nose, ears, eyes
 _PAIRS = ((5, 6), (11, 12), (13, 14), (15, 16))  # shoulders, hips, knees, ankles
@@ -79,7 +79,8 @@ class Posture:
         """Whether this is somebody who squats, tying shoes for example. tall: the standing height in pixels.
 
         A body in balance has its trunk above its feet; that of one that lies is not, unless it points at the camera or
-        away from it. Then the knees are not above the hips, and where hips are high, shoulders and head are higher.
+        away from it. Then the knees are not above the hips, and shoulders are higher than hips by half as much as hips
+        are higher than feet.
         """
         hips, knees, ankles, shoulders = self.hips, self.knees, self.ankles, self.shoulders
         if hips is None or ankles is None or shoulders is None or self.aspect > SQUAT_ASPECT:
@@ -90,8 +91,7 @@ class Posture:
         slack = 0.12 if rise > 0.14 else 0.05
         if knees is not None and knees[1] < hips[1] + slack * tall and high > 0.04 and rise > 0.04:
             return True
-        bowed = self.head is None or self.head[1] > shoulders[1] - 0.02 * tall
-        return high > 0.17 and -0.1 < rise < 0.08 and bowed
+        return high > 0.15 and -0.1 < rise < high / 4
 
     def stature(self) -> float | None:
         """Return the standing height in pixels that a person has who stands like this; None where too little is seen.

@@ -24,7 +24,8 @@ class Key:
     """A pose. trunk: lean ahead; thighs: raised ahead; shanks: ahead of the plumb line (behind is negative).
 
     tilt, roll: of the whole body, ahead and to its left. arms: raised ahead. base: height of what the body rests on.
-    turn: about its own long axis, before all others. x, y: where the feet are; yaw: where it faces. spread: of the thighs, one ahead of the other.
+    turn: about its own long axis, before all others. x, y: where the feet are; yaw: where it faces. spread: of the
+    thighs, one ahead of the other.
     """
 
     trunk: float = 0.0
