@@ -89,7 +89,7 @@ def measure(
         seen = [process.communicate()[0].strip() for process in watching]
     fast = [rate for rate in seen if rate]
     print(
-        f"{viewers} viewers: network p50 {statistics.median(estimates):.2f} ms, p99 {np.quantile(estimates, 0.99):.2f}; "
+        f"{viewers} viewers: model p50 {statistics.median(estimates):.2f} ms, p99 {np.quantile(estimates, 0.99):.2f}; "
         f"publish p50 {statistics.median(publishes):.0f} us, p99 {np.quantile(publishes, 0.99):.0f}; "
         f"late frames {late}; viewers got {', '.join(fast) or '-'} fps"
     )
