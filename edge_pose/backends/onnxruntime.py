@@ -29,7 +29,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong is raised; its own lines would only say it again
-        # Measured with a detector and a pose model on 2 cores: 46 ms a photo without, 20.5 ms with.
+        # Measured with a detector and a pose model on 2 cores: 76 ms a photo without, 33 ms with, 63 ms where threads
+        # never spin; with other work on the machine 92, 50 and 61 ms.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         providers = _providers(ort, device)
         # A device that was asked for is never traded for another one behind the user's back.
