@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -116,6 +117,25 @@ class Network:
         }
         self._order: list[int] | None = None
         self._plan: tuple[tuple[int, int], dict[str, Any], Affine] | None = None
+
+    def smaller(self) -> tuple[Network, ...]:
+        """Return this network for smaller inputs, on the same engine: 3/4 and 1/2, where the file leaves the size open.
+
+        Sides are multiples of 32, which every stride of the families divides. Timings are shared.
+        """
+        shape, hw = self.backend.inputs[0].shape, self.spec.input.hw
+        sides = shape[2:4] if self.spec.input.layout == "NCHW" else shape[1:3]
+        if self.backend.engine == "tensorrt" or any(side is not None for side in sides):
+            return ()  # an engine's profile may allow less than its dimensions say
+        found: list[Network] = []
+        for share in (0.75, 0.5):
+            height, width = (max(32, round(side * share / 32) * 32) for side in hw)
+            last = (found[-1] if found else self).spec.input
+            if height * width < last.height * last.width:
+                spec = replace(self.spec, input=replace(self.spec.input, height=height, width=width))
+                found.append(Network(spec, self.backend, self.rows))
+                found[-1].timings = self.timings
+        return tuple(found)
 
     def _check_input(self, rows: int) -> int:
         wanted = self.spec.input

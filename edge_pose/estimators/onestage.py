@@ -41,6 +41,7 @@ class _Yolo:
     def __init__(self, network: Network, limits: Limits, joints: int) -> None:
         decode = network.spec.decode
         assert isinstance(decode, YoloDecode)  # load() checked task and family
+        self.networks = (network,)
         self.network = network
         self.options: dict[str, Any] = {
             "classes": decode.classes,
@@ -53,6 +54,12 @@ class _Yolo:
         if not decode.end_to_end:
             iou = decode.iou if limits.iou is None else limits.iou
             self.options |= {"iou": iou, "objectness": decode.objectness}
+
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Input sizes (height, width) that it can work with, largest first."""
+        if len(self.networks) == 1:
+            self.networks = (self.network, *self.network.smaller())
+        return tuple(network.spec.input.hw for network in self.networks)
 
     def __call__(self, image: Image) -> yolo.Detections:
         image = check_image(image)
@@ -78,6 +85,14 @@ class OneStage(Estimator):
         found = self._yolo(image)
         return Poses.unchecked(found.xy, found.joint_scores, found.boxes, found.scores, self.skeleton)
 
+    def input_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
+        return self._yolo.sizes()
+
+    def use_input(self, number: int) -> None:
+        """Look at one of these sizes from now on: 0 is the specification's."""
+        self._yolo.network = self._yolo.networks[number]
+
     @property
     def timings_ms(self) -> dict[str, float]:
         """Milliseconds by stage of the last frame."""
@@ -98,6 +113,14 @@ class YoloDetector(Detector):
         """Return people's boxes, best first."""
         found = self._yolo(image)
         return Boxes(found.boxes, found.scores)
+
+    def input_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
+        return self._yolo.sizes()
+
+    def use_input(self, number: int) -> None:
+        """Look at one of these sizes from now on: 0 is the specification's."""
+        self._yolo.network = self._yolo.networks[number]
 
     @property
     def timings_ms(self) -> dict[str, float]:

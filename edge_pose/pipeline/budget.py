@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_pose.errors import PipelineError
 
 LONGEST = 8  # frames between two detections: at 30 a second, nobody is overlooked for longer than a blink
 SHRINK = 0.95  # a cost estimate follows upwards at once, and downwards slowly
+OVER, CALM = 3, 30  # frames
 
 
 class Budget:
@@ -55,6 +58,38 @@ class Budget:
     def rest(self, rest_ms: float) -> None:
         """Learn what all but the detector and the pose network took."""
         self.rest_ms = _follow(self.rest_ms, max(0.0, rest_ms))
+
+
+class InputSize:
+    """Which of several input sizes a network has time for: a smaller one after three frames over the budget.
+
+    The larger one comes back after 30 frames in which it would have fitted, judged by its area.
+    """
+
+    def __init__(self, budget_ms: float, sizes: Sequence[tuple[int, int]]) -> None:
+        self.budget_ms, self.sizes, self.number = budget_ms, tuple(sizes), 0
+        self._over = self._calm = 0
+
+    def settle(self, total_ms: float) -> bool:
+        """Learn what a frame took; says whether another size is to be used from now on."""
+        before = self.number
+        if total_ms > self.budget_ms:
+            self._over, self._calm = self._over + 1, 0
+            if self._over >= OVER and self.number + 1 < len(self.sizes):
+                self.number += 1
+        else:
+            self._over = 0
+            fits = self.number > 0 and total_ms * self._growth() < 0.9 * self.budget_ms
+            self._calm = self._calm + 1 if fits else 0
+            if self._calm >= CALM:
+                self.number -= 1
+        if self.number != before:
+            self._over = self._calm = 0
+        return self.number != before
+
+    def _growth(self) -> float:
+        (height, width), (larger_h, larger_w) = self.sizes[self.number], self.sizes[self.number - 1]
+        return larger_h * larger_w / (height * width)
 
 
 def _follow(known: float, new: float) -> float:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from edge_pose.errors import PipelineError
 from edge_pose.estimators import Estimator
+from edge_pose.estimators.onestage import OneStage, YoloDetector
 from edge_pose.estimators.topdown import TopDown
 from edge_pose.frames import Frame
-from edge_pose.pipeline.budget import Budget
+from edge_pose.pipeline.budget import Budget, InputSize
 from edge_pose.poses import F32, Boxes, Poses
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Estimation:
             raise PipelineError(f"detect_every={detect_every} needs a detector, but this model finds people by itself")
         self.budget = Budget(budget_ms, detect_every=detect_every, can_predict=tracker is not None)
         self._apart = self.top_down is not None and (detect_every > 1 or budget_ms is not None)
+        self._resizes, self._input = _resizing(estimator, budget_ms)
         self._until_detection = 0
         self._left_out = Boxes.empty()  # whom there was no time for in the frame before
 
@@ -59,11 +61,25 @@ class Estimation:
         budget_ms = self.budget.budget_ms
         if budget_ms is None:
             return ()
+        total_ms = timings_ms["total"]
+        given_up: tuple[str, ...] = ()
         if self._apart:
             own = sum(timings_ms.get(stage, 0.0) for stage in ("detect", "preprocess", "network", "decode"))
-            self.budget.rest(timings_ms["total"] - own)
-        total_ms = timings_ms["total"]
-        return (f"the budget of {budget_ms:g} ms: {total_ms:.1f} ms",) if total_ms > budget_ms else ()
+            self.budget.rest(total_ms - own)
+        if self._input is not None and self._resizes is not None:
+            if self._input.number:
+                used, full = self._input.sizes[self._input.number], self._input.sizes[0]
+                given_up = (f"input: {used[1]} x {used[0]} of {full[1]} x {full[0]}",)
+            if self._input.settle(total_ms):
+                self._resizes.use_input(self._input.number)
+        if total_ms > budget_ms:
+            given_up += (f"the budget of {budget_ms:g} ms: {total_ms:.1f} ms",)
+        return given_up
+
+    def close(self) -> None:
+        """Leave the estimator as it was."""
+        if self._resizes is not None:
+            self._resizes.use_input(0)
 
     def _in_parts(self, model: TopDown, frame: Frame) -> tuple[Poses, dict[str, float], tuple[str, ...]]:
         budget = self.budget
@@ -109,6 +125,15 @@ class Estimation:
             order = np.argsort(~waited, kind="stable")
         self._left_out = boxes[order[fitting:]]
         return boxes[order[:fitting]]
+
+
+def _resizing(estimator: Estimator, budget_ms: float | None) -> tuple[OneStage | YoloDetector | None, InputSize | None]:
+    """Return which network can look at smaller pictures, if one can, and who decides."""
+    network = estimator.detector if isinstance(estimator, TopDown) else estimator
+    if budget_ms is None or not isinstance(network, (OneStage, YoloDetector)):
+        return None, None
+    sizes = network.input_sizes()
+    return (network, InputSize(budget_ms, sizes)) if len(sizes) > 1 else (None, None)
 
 
 def _joined(one: Boxes, two: Boxes) -> Boxes:

@@ -231,6 +231,7 @@ class Pipeline:
         except Closed:
             self.ending = self.after.finish()
         finally:
+            self._estimate.close()
             self._to_write.close()
             self._results.close()
 

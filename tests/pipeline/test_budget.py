@@ -1,9 +1,16 @@
 """Deadline mode: what a frame may cost, and what is given up for it. Times are told, not measured."""
 
+import time
+
+import onnx
 import pytest
 
 from edge_pose.errors import PipelineError
-from edge_pose.pipeline.budget import LONGEST, Budget
+from edge_pose.estimators import load
+from edge_pose.pipeline import Pipeline
+from edge_pose.pipeline.budget import LONGEST, Budget, InputSize
+from tests import tiny
+from tests.pipeline.standins import Numbers
 
 
 def known(budget_ms=40.0, *, detect_ms=20.0, person_ms=5.0, rest_ms=1.0, **options):
@@ -86,3 +93,55 @@ def test_a_slow_frame_counts_at_once_and_is_forgotten_slowly():
 def test_what_makes_no_sense(options, message):
     with pytest.raises(PipelineError, match=message):
         Budget(**options)
+
+
+def test_the_input_shrinks_and_grows_again():
+    size = InputSize(40.0, [(640, 640), (480, 480), (320, 320)])
+    assert [size.settle(50.0) for _ in range(3)] == [False, False, True]
+    assert size.sizes[size.number] == (480, 480)
+    for _ in range(10):
+        size.settle(50.0)
+    assert size.number == 2  # there is no smaller one
+    assert not any(size.settle(20.0) for _ in range(100))  # 20 x 480^2 / 320^2 would not fit
+    assert [size.settle(10.0) for _ in range(30)] == [False] * 29 + [True]
+    size.settle(39.0)
+    assert size.number == 1
+
+
+@pytest.fixture
+def open_size(tmp_path):
+    """A YOLO-pose network that takes pictures of any size."""
+    path = tiny.constant_network(tmp_path / "any.onnx", tiny.YOLO, tiny.yolo_answer([(16, 16, 10, 20, 0.9)]))
+    model = onnx.load(path)
+    for axis, name in ((2, "height"), (3, "width")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    onnx.save(model, path)
+    return path
+
+
+def test_a_network_of_open_size_looks_at_less(open_size, monkeypatch):
+    with load(open_size) as pose:
+        backend = pose._yolo.network.backend
+        real, sides = backend.run, []
+
+        def run(batch):
+            sides.append(batch.shape[2])
+            time.sleep(0.03 * (batch.shape[2] / 64) ** 2)
+            return real(batch)
+
+        monkeypatch.setattr(backend, "run", run)
+        with Pipeline(pose, Numbers(12), budget_ms=20.0) as stream:
+            results = list(stream)
+        assert sides == [64] * 3 + [32] * 9
+        assert [r.given_up[0].partition(":")[0] for r in results[:3]] == ["the budget of 20 ms"] * 3
+        assert all(r.given_up[0] == "input: 32 x 32 of 64 x 64" for r in results[3:])
+        (box,) = results[-1].poses.boxes  # in pixels of the frame, whatever the network saw
+        assert ((box[:2] + box[2:]) / 2).tolist() == pytest.approx([32, 24], abs=1)
+        pose(Numbers(1)._read().image)
+        assert sides[-1] == 64  # afterwards it is as it was
+
+
+def test_a_network_of_fixed_size_has_nothing_to_give_up(tmp_path):
+    path = tiny.constant_network(tmp_path / "m.onnx", tiny.YOLO, tiny.yolo_answer([]))
+    with load(path) as pose:
+        assert pose.input_sizes() == ((64, 64),)
