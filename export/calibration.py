@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from edge_pose.poses import Boxes
 from edge_pose.spec import ModelSpec
 
 log = logging.getLogger("edge_pose")
-COUNT, HELD_OUT = 64, 32
+COUNT, HELD_OUT = 64, 48
 HELD_SHARE = 1 / 3  # of the files
 MOST_PEOPLE = 4  # crops of one frame: a crowd must not stand for the whole set
 KEPT_BYTES = 512 << 20  # decoded frames that stay in memory
@@ -102,15 +102,23 @@ class Frames:
 
 
 def frames_from(
-    where: Path | str, *, count: int = COUNT, held_out: int = HELD_OUT, seed: int = 0
+    where: Path | str,
+    *,
+    count: int = COUNT,
+    held_out: int = HELD_OUT,
+    seed: int = 0,
+    judges: Collection[Path] = (),
 ) -> tuple[Frames, Frames]:
     """Choose frames of a folder or pattern of pictures and videos: to calibrate with, and held out.
 
     No file gives to both. The one exception is a single video: its last third is held out. A single picture is both.
+    judges: annotated pictures, which nothing is calibrated with while there are others.
     Raises ExportError where nothing can be read.
     """
     rng = np.random.default_rng(seed)
     footage, problems = find_footage(where)
+    judging = {path.resolve() for path in judges}
+    footage = [item for item in footage if item.path.resolve() not in judging] or footage
     if len(footage) == 1:
         return _cut(footage[0], count, held_out, rng, problems)
     order = rng.permutation(len(footage))

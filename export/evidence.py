@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_pose.errors import ExportError
-from edge_pose.estimators.load import load_detector
+from edge_pose.estimators.load import load_detector, open_network
 from edge_pose.export import samples
 from edge_pose.export.calibration import Frames, feeds, frames_from
-from edge_pose.export.gate import Agreement, Gate, open_gate
+from edge_pose.export.findings import people_of
+from edge_pose.export.gate import MICRO_BATCH, Agreement, Gate, narrowed, truth_of
 from edge_pose.spec import ModelSpec
 
 MADE_UP = 4  # pictures of noise, where there are no others
+REHEARSED = 40  # calibration frames that choices are made by
 
 
 @dataclass(eq=False)
@@ -32,16 +35,25 @@ class Evidence:
     folder: Path
     _last: tuple[onnx.ModelProto, Agreement] | None = None
 
+    @cached_property
+    def rehearsal(self) -> Gate:
+        """Return a gate on calibration frames, for choices: what is held out only judges what was chosen."""
+        return Gate(self.gate.network, self.calibration.first(REHEARSED), self.gate.people)
+
     def feeds(self) -> Iterator[NDArray[Any]]:
         """Yield network inputs of the calibration frames."""
         return feeds(self.calibration, self.spec, self.gate.people)
 
+    def ask(self, gate: Gate, model: onnx.ModelProto, engine: str = "onnxruntime") -> Agreement:
+        """Compare a graph in hand with the float model. Raises BackendError where the engine refuses it."""
+        path = self.folder / "candidate.onnx"
+        path.write_bytes(model.SerializeToString())
+        return gate.measure(path, engine)
+
     def measure(self, model: onnx.ModelProto) -> Agreement:
-        """Compare a candidate with the float model; the same one twice is measured once."""
+        """Compare a candidate with the float model on what is held out; the same one twice is measured once."""
         if self._last is None or self._last[0] is not model:
-            path = self.folder / "candidate.onnx"
-            path.write_bytes(model.SerializeToString())
-            self._last = model, self.gate.measure(path)
+            self._last = model, self.ask(self.gate, model)
         return self._last[1]
 
     def moved(self, model: onnx.ModelProto) -> float:
@@ -51,11 +63,15 @@ class Evidence:
         """
         found = self.measure(model)
         if found.people == 0:
-            raise ExportError(
-                f"the float model sees nobody in the {len(self.gate.frames)} held-out frames of --calib, so nothing "
-                "can be compared: add pictures with people, or turn the accuracy gate off with --no-gate"
-            )
+            raise self.nobody()
         return found.p95_px
+
+    def nobody(self) -> ExportError:
+        """Return what is to be said where nothing can be compared."""
+        return ExportError(
+            f"the float model sees nobody in the {len(self.gate.frames)} held-out frames of --calib, so nothing "
+            "can be compared: add pictures with people, or turn the accuracy gate off with --no-gate"
+        )
 
 
 @contextmanager
@@ -64,18 +80,23 @@ def evidence_from(
 ) -> Iterator[Evidence]:
     """Open calibration pictures and the float model at `base`.
 
-    detector: name or path of the model that finds people for networks that look at one at a time; without it the whole
-    picture is one person. Raises ExportError, SourceError, ModelNotFoundError.
+    annotations: COCO keypoints (boxes for a detector) of pictures beside them or in calib; nothing is calibrated with
+    those while there are others, else what is calibrated with is not judged by. detector: name or path of the model
+    that finds people for networks that look at one at a time; without it the whole picture is one person.
+    Raises ExportError, SourceError, ModelNotFoundError.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         finder = load_detector(detector, device="cpu") if detector is not None else None
         if finder is not None:
             stack.callback(finder.close)
-        calibration, held_out = frames_from(calib)
-        gate = open_gate(base, held_out, annotations, pictures=calib, detector=finder)
-        stack.callback(gate.close)
-        yield Evidence(spec, calibration, gate, folder)
+        truth = truth_of(annotations, calib) if annotations is not None else None
+        calibration, held_out = frames_from(calib, judges=[p.path for p in truth.photos] if truth else ())
+        if truth is not None:
+            truth = narrowed(truth, {take.footage.path for take in calibration.takes})
+        network = open_network(base, device="cpu", engine="onnxruntime", rows=MICRO_BATCH)
+        stack.callback(network.close)
+        yield Evidence(spec, calibration, Gate(network, held_out, people_of(network, finder), truth), folder)
 
 
 def made_up(spec: ModelSpec) -> Iterator[NDArray[Any]]:

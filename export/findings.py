@@ -11,7 +11,7 @@ from edge_pose.estimators.movenet_crop import MIN_SCORE
 from edge_pose.estimators.onestage import Limits, OneStage, YoloDetector
 from edge_pose.estimators.topdown import PoseFromBoxes
 from edge_pose.export.calibration import People, Shot, whole_picture
-from edge_pose.export.matching import DOUBT
+from edge_pose.export.matching import SLIP
 from edge_pose.frames import Image
 from edge_pose.poses import Boxes, Poses
 from edge_pose.skeleton import Skeleton
@@ -19,6 +19,7 @@ from edge_pose.spec import ModelSpec, MovenetDecode, YoloDecode
 
 # A box as two joints, so that detectors are compared by the same formula; as loosely as hips.
 CORNERS = Skeleton("corners", ("top_left", "bottom_right"), ((0, 1),), (), (0.107, 0.107))
+PERSON = 1.225  # side of a person's box to that of the box around the joints: in COCO the area is 1.5 to 1.6 times
 
 
 def confidence_of(spec: ModelSpec) -> float:
@@ -38,7 +39,7 @@ def find(network: Network, shot: Shot, people: People | None, floor: float | Non
     that look at everybody; by default a bit below the model's own. Detections are poses of two corners.
     """
     spec = network.spec
-    low = DOUBT * confidence_of(spec) if floor is None else floor
+    low = SLIP * confidence_of(spec) if floor is None else floor
     if spec.task == "detection":
         boxes = YoloDetector(network, Limits(confidence=low))(shot.image)
         ones = np.repeat(boxes.scores[:, None], 2, axis=1)
@@ -47,8 +48,14 @@ def find(network: Network, shot: Shot, people: People | None, floor: float | Non
         return OneStage(network, Limits(confidence=low))(shot.image)
     found = PoseFromBoxes(network)(shot.image, (people or whole_picture)(shot))
     if spec.task == "single-pose":
-        return Poses(found.xy, found.scores, extents(found), found.scores.mean(axis=1), skeleton=found.skeleton)
+        return Poses(found.xy, found.scores, around(extents(found)), found.scores.mean(axis=1), skeleton=found.skeleton)
     return found
+
+
+def around(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Widen boxes (N, 4) around joints to boxes of people, who go on beyond their joints."""
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    return np.concatenate([centre - size * PERSON / 2, centre + size * PERSON / 2], axis=1)
 
 
 def extents(poses: Poses) -> NDArray[np.float32]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +12,11 @@ import numpy as np
 
 from edge_pose.backends import open_backend
 from edge_pose.errors import SourceError
-from edge_pose.estimators.base import Detector, Network
-from edge_pose.estimators.load import MICRO_BATCH, open_network
+from edge_pose.estimators.base import Network
+from edge_pose.estimators.load import MICRO_BATCH
 from edge_pose.evaluate import Annotations, Photo, Results, evaluate
 from edge_pose.export.calibration import Frames, People, Shot
-from edge_pose.export.findings import confidence_of, find, people_of, rows_match
+from edge_pose.export.findings import confidence_of, find, rows_match
 from edge_pose.export.matching import Tally
 from edge_pose.poses import Poses
 from edge_pose.sources import read_image
@@ -62,7 +64,7 @@ class Agreement:
 class Gate:
     """The float model's answers, asked for once, and others' against them.
 
-    network: the float model; the gate closes it. frames: held-out shots. people: where people are, for networks that
+    network: the float model, opened. frames: held-out shots. people: where people are, for networks that
     look at one at a time. truth: annotated pictures, for AP.
     """
 
@@ -76,21 +78,19 @@ class Gate:
 
     def measure(self, path: Path, engine: str = "onnxruntime") -> Agreement:
         """Compare another model file of the same specification. Raises BackendError where the engine refuses it."""
-        backend = open_backend(path, device="cpu", engine=engine)
-        network = Network(self.spec, backend, MICRO_BATCH)
+        network = Network(self.spec, open_backend(path, device="cpu", engine=engine), MICRO_BATCH)
         try:
-            tally = Tally(confidence_of(self.spec), paired=rows_match(self.spec))
-            for shot in self.frames:
-                tally.add(self.found[shot.name], find(network, shot, self.people))
-            ap = self._precision(network)
-            mean_oks, p95_px = tally.mean_oks, tally.p95_px
-            return Agreement(mean_oks, p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap)
+            return self.compare(network)
         finally:
             network.close()
 
-    def few(self, frames: Frames, count: int) -> Gate:
-        """Return a gate on about `count` shots of other frames, without annotations: a quick look."""
-        return Gate(self.network, frames.first(count), self.people)
+    def compare(self, network: Network) -> Agreement:
+        """Compare another opened model of the same specification; it stays open."""
+        tally = Tally(confidence_of(self.spec), paired=rows_match(self.spec))
+        for shot in self.frames:
+            tally.add(self.found[shot.name], find(network, shot, self.people))
+        ap = self._precision(network)
+        return Agreement(tally.mean_oks, tally.p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap)
 
     def _precision(self, network: Network) -> float:
         if self.truth is None:
@@ -107,47 +107,6 @@ class Gate:
 
         return evaluate(self.spec.name, self.truth, "bbox" if detection else "keypoints", predict).metrics["AP"]
 
-    def close(self) -> None:
-        """Give the float model's memory back."""
-        self.network.close()
-
-
-def open_gate(
-    float_path: Path,
-    frames: Frames,
-    annotations: Path | None = None,
-    *,
-    pictures: Path | None = None,
-    detector: Detector | None = None,
-) -> Gate:
-    """Open the float model and ask it.
-
-    annotations: COCO keypoints (boxes for a detector), with the pictures beside them or in `pictures`. detector: finds
-    people for networks that look at one at a time; without it a single-pose network looks for itself, and for the
-    others one person fills the picture. Raises SourceError for annotations that cannot be used, and what `load` raises.
-    """
-    truth = truth_of(annotations, pictures) if annotations is not None else None
-    network = open_network(float_path, device="cpu", engine="onnxruntime", rows=MICRO_BATCH)
-    return Gate(network, frames, people_of(network, detector), truth)
-
-
-def agree(
-    float_path: Path,
-    other_path: Path,
-    frames: Frames,
-    annotations: Path | None = None,
-    *,
-    pictures: Path | None = None,
-    engine: str = "onnxruntime",
-    detector: Detector | None = None,
-) -> Agreement:
-    """Compare one model file with the float one that it was made from; arguments as of open_gate."""
-    gate = open_gate(float_path, frames, annotations, pictures=pictures, detector=detector)
-    try:
-        return gate.measure(other_path, engine)
-    finally:
-        gate.close()
-
 
 def truth_of(annotations: Path, pictures: Path | None) -> Annotations:
     """Open annotations whose pictures lie beside them, else in another folder. Raises SourceError."""
@@ -157,6 +116,20 @@ def truth_of(annotations: Path, pictures: Path | None) -> Annotations:
         if pictures is None or not pictures.is_dir():
             raise
         return Annotations(annotations, pictures)
+
+
+def narrowed(truth: Annotations, without: Collection[Path]) -> Annotations:
+    """Return annotations without some of the pictures. Raises SourceError where none is left."""
+    taken = {path.resolve() for path in without}
+    photos = [photo for photo in truth.photos if photo.path.resolve() not in taken]
+    if not photos:
+        raise SourceError("all annotated pictures are calibrated with: add others to --calib, or to --annotations")
+    ids = {photo.id for photo in photos}
+    rows = {"images": "id", "annotations": "image_id"}
+    kept = {part: [row for row in truth.values[part] if row[key] in ids] for part, key in rows.items()}
+    left = copy.copy(truth)
+    left.photos, left.values = photos, truth.values | kept
+    return left
 
 
 def _box_rows(found: Poses, image_id: int) -> Results:

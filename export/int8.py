@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
 from edge_pose.errors import ExportError
 from edge_pose.export import graphs
-from edge_pose.export.ranges import Ranges, only_errors, with_shapes
+from edge_pose.export.ranges import Limits, only_errors, with_shapes
 
 Kind = Literal["onnxruntime", "openvino", "tensorrt"]
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -39,13 +40,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 SHARED = {"WeightSymmetric": True, "DedicatedQDQPair": False, "QDQOpTypePerChannelSupportToAxis": AXIS}
 
 
-def int8_from_float(model: onnx.ModelProto, ranges: Ranges, kind: Kind, keep: Collection[str] = ()) -> onnx.ModelProto:
+def int8_from_float(model: onnx.ModelProto, limits: Limits, kind: Kind, keep: Collection[str] = ()) -> onnx.ModelProto:
     """Return the graph with quantised weights and the Q/DQ nodes that an engine wants; metadata stays.
 
-    model: float, its nodes named (graphs.name_nodes). keep: names of the nodes that stay float. The graph in hand is
-    not changed. Raises ExportError where nothing is left to quantise, or the graph is not what the engine takes.
+    model: float, its nodes named (graphs.name_nodes). limits: (lowest, highest) of its tensors. keep: names of the
+    nodes that stay float. The graph in hand is not changed. Raises ExportError where nothing is left to quantise, or
+    the graph is not what the engine takes.
     """
-    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     usable = quantisable(model, kind)
@@ -54,14 +57,17 @@ def int8_from_float(model: onnx.ModelProto, ranges: Ranges, kind: Kind, keep: Co
     activations = QuantType.QInt8 if kind == "tensorrt" else QuantType.QUInt8
     types = sorted({node.op_type for node in usable})
     names = {node.name for node in model.graph.node}
+    ends = {name: (np.float32(low), np.float32(high)) for name, (low, high) in limits.items()}
     with only_errors():
         quantizer = QDQQuantizer(
-            with_shapes(model), True, False, QuantType.QInt8, activations, ranges.data, [], sorted(names & set(keep)),
+            with_shapes(model), True, False, QuantType.QInt8, activations,
+            TensorsData(CalibrationMethod.MinMax, ends), [], sorted(names & set(keep)),
             types, OPTIONS[kind] | SHARED,
         )  # fmt: skip
         quantizer.quantize_model()
     made: onnx.ModelProto = quantizer.model.model
     made.ir_version = graphs.IR_VERSION
+    graphs.sort_nodes(made)  # the quantiser puts its nodes at the end
     del made.graph.value_info[:]
     for prop in [prop for prop in made.metadata_props if prop.key == "onnx.infer"]:
         made.metadata_props.remove(prop)

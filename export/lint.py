@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_pose.errors import ExportError, SpecError
 from edge_pose.export.calibration import Frames
-from edge_pose.export.ranges import Ranges
+from edge_pose.export.ranges import Limits
 from edge_pose.frames import Image
 from edge_pose.poses import Poses
 
@@ -61,9 +61,8 @@ def judge(findings: Sequence[Finding], *, strict: bool) -> None:
         log.warning("calibration pictures: %s", finding)
 
 
-def saturation(ranges: Ranges, seen: Mapping[str, tuple[float, float]]) -> Finding | None:
-    """Hold ranges against what tensors take on other pictures: (lowest, highest) by name."""
-    limits = ranges.limits
+def saturation(limits: Limits, seen: Limits) -> Finding | None:
+    """Hold what tensors took on calibration pictures against other pictures: (lowest, highest) by name."""
     common = [name for name in limits if name in seen and limits[name][1] > limits[name][0]]
     outside = [name for name in common if _leaves(limits[name], seen[name])]
     if not common or len(outside) <= TENSORS * len(common):

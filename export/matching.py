@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edge_pose.poses import Poses
 
-SURE_JOINT = 0.3  # joints that the float model itself guesses at are not compared
+SURE_JOINT = 0.3  # joints that the float model itself guesses at are not compared, as COCO leaves out unlabelled ones
 SAME_PERSON = 0.1  # least OKS of two poses of one person
 AREA_OF_BOX = 0.53  # COCO's people fill so much of their boxes
-DOUBT = 0.6  # share of the confidence from which a finding may still be the other model's person
+SLIP = 0.6  # share of one model's score that the other may give to somebody near the threshold
 
 Pairs = list[tuple[int, int]]
 F64 = NDArray[np.float64]
@@ -22,8 +22,8 @@ F64 = NDArray[np.float64]
 class Tally:
     """Likenesses and distances, person by person.
 
-    confidence: score from which somebody is there; whom the float model is sure of may be a bit below it for the other,
-    and whom only the other is sure of is extra where the float model sees nobody.
+    confidence: score from which somebody is there. A person of one model is there for the other, too, at that score,
+    or from 0.6 of the first model's score on: 0.26 that becomes 0.24 is no loss, 0.5 that becomes 0.24 is one.
     paired: row i is the same person in both; otherwise the likeliest pairs are taken, the surest person first.
     """
 
@@ -46,23 +46,25 @@ class Tally:
 
     def add(self, ours: Poses, theirs: Poses) -> None:
         """Count everybody of one shot: ours, the float model's, and whom it does not even doubtfully see."""
-        sure_a, sure_b = ours.box_scores >= self.confidence, theirs.box_scores >= self.confidence
+        score_a, score_b = ours.box_scores, theirs.box_scores
+        sure_a, sure_b = score_a >= self.confidence, score_b >= self.confidence
         likeness = likenesses(ours, theirs)
-        if self.paired:
-            pairs = [(i, i) for i in np.flatnonzero(theirs.box_scores >= DOUBT * self.confidence).tolist()]
-        else:
-            pairs = matched(likeness, sure_a, sure_b)
-        doubted = [(i, j) for i, j in pairs if not sure_a[i]]
-        pairs = [(i, j) for i, j in pairs if sure_a[i]]
+        pairs = [(i, i) for i in range(len(ours))] if self.paired else matched(likeness, sure_a, sure_b)
+        same = [(i, j) for i, j in pairs if sure_a[i] and self._there(score_b[j], score_a[i])]
+        doubted = [(i, j) for i, j in pairs if not sure_a[i] and sure_b[j] and self._there(score_a[i], score_b[j])]
         joints = counted(ours)
-        for i, j in pairs:
+        for i, j in same:
             self.oks.append(float(likeness[i, j]))
             apart = np.linalg.norm(ours.xy[i].astype(np.float64) - theirs.xy[j], axis=1)[joints[i]]
             self._distances.append(np.where(np.isfinite(apart), apart, np.inf))
-        lost = int(sure_a.sum() - sure_a[[i for i, _ in pairs]].sum())
-        extra = int(sure_b.sum() - sure_b[[j for _, j in pairs + doubted]].sum())
+        lost = int(sure_a.sum()) - len(same)
+        extra = int(sure_b.sum() - sure_b[[j for _, j in same + doubted]].sum())
         self.oks += [0.0] * (lost + extra)
         self.lost, self.extra = self.lost + lost, self.extra + extra
+
+    def _there(self, score: float, other: float) -> bool:
+        """Say whether a score is enough for a person to whom the other model gives `other`."""
+        return bool(score >= min(self.confidence, SLIP * other))
 
 
 def counted(poses: Poses) -> NDArray[np.bool_]:
@@ -74,16 +76,15 @@ def counted(poses: Poses) -> NDArray[np.bool_]:
 def likenesses(ours: Poses, theirs: Poses) -> F64:
     """Return the OKS (N, M) in [0, 1] of every pair, by the joints that the first is sure of and its boxes' area.
 
-    A joint weighs as much as the first is sure of it; joints that are no numbers count 0. Source: the COCO keypoint
-    task, with the area as 0.53 of the box.
+    Joints that are no numbers count 0. Source: the COCO keypoint task, with the area as 0.53 of the box.
     """
     spread = 2 * np.array(ours.skeleton.sigmas)
     sizes = (ours.boxes[:, 2:] - ours.boxes[:, :2]).astype(np.float64)
     area = np.maximum(sizes.prod(axis=1) * AREA_OF_BOX, 1.0)
     apart = ((ours.xy[:, None].astype(np.float64) - theirs.xy[None]) ** 2).sum(axis=-1)
     near: Any = np.exp(-apart / (2 * area[:, None, None] * spread**2))
-    weight = (counted(ours) * np.maximum(ours.scores, 1e-6).astype(np.float64))[:, None]
-    return np.asarray((np.nan_to_num(near) * weight).sum(axis=-1) / weight.sum(axis=-1))
+    joints = counted(ours)[:, None]
+    return np.asarray((np.nan_to_num(near) * joints).sum(axis=-1) / joints.sum(axis=-1))
 
 
 def matched(likeness: F64, sure_a: NDArray[np.bool_], sure_b: NDArray[np.bool_]) -> Pairs:

@@ -80,7 +80,9 @@ def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool
         if gate and not found.holds(max_drop):
             raise ExportError(f"{target.name} loses more than --max-drop {max_drop}: {found}; {base.path} is unchanged")
         digest = evidence.calibration.digest
-        spec = replace(base.spec, precision=half.precision, agreement=numbers(found), calibration=digest)
+        spec = replace(
+            base.spec, precision=half.precision, agreement=numbers(found) | {"gated": float(gate)}, calibration=digest
+        )
         notes = () if gate else (UNGATED,)
     write_spec(half.model, spec)
     graphs.checked(half.model, graphs.opset_of(base.model))

@@ -1,4 +1,4 @@
-"""Calibration: which values the tensors of a float graph take on pictures. Once, for every INT8 graph made from it."""
+"""Calibration: which values the tensors of a float graph take on pictures. Looked at once, for every INT8 graph."""
 
 from __future__ import annotations
 
@@ -19,102 +19,80 @@ from edge_pose.errors import ExportError
 from edge_pose.strict import nearest
 
 Method = Literal["minmax", "percentile", "entropy"]
+METHODS: tuple[Method, ...] = get_args(Method)
 PERCENTILE = 99.99
-SAMPLES = 2048  # values of a tensor that the histogram calibrators look at, a picture
+SAMPLES = 2048  # values of a tensor that are remembered, a picture
+BINS = 128  # of entropy's histograms
 Batches = Iterable[NDArray[Any]]
+Limits = Mapping[str, tuple[float, float]]
+F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranges:
-    """Lowest and highest value by tensor, as a calibrator sees it. data: ONNX Runtime's own form. rows: seen."""
+class Seen:
+    """What the float tensors of a graph were on pictures. extremes: (lowest, highest); samples: some of the values."""
 
-    method: Method
-    data: Any
+    extremes: Limits
+    samples: Mapping[str, F32]
     rows: int
 
-    @property
-    def limits(self) -> Mapping[str, tuple[float, float]]:
-        """(lowest, highest) by tensor."""
-        found = {}
-        for name in self.data.keys():  # noqa: SIM118 - it is no mapping
-            low, high = self.data[name].range_value
-            found[name] = (float(np.ravel(low)[0]), float(np.ravel(high)[0]))
-        return found
 
+def observe(model: onnx.ModelProto, batches: Batches) -> Seen:
+    """Run a float graph on network inputs, once, and note what its tensors are.
 
-def calibrate(model: onnx.ModelProto, batches: Batches, method: Method = "minmax") -> Ranges:
-    """Run a float graph on network inputs and note what its tensors take.
-
-    minmax: all of it. percentile: 99.99 % of it. entropy: the part that loses the least information in 8 bits.
     Raises ExportError without any input, and where the values are no numbers.
     """
-    if method not in get_args(Method):
-        raise ExportError(f"the calibrator {method!r} is unknown: {nearest(method, get_args(Method))}")
-    with only_errors():
-        data, rows = _extremes(model, batches) if method == "minmax" else _histograms(model, batches, method)
-    ranges = Ranges(method, data, rows)
-    odd = [name for name, limits in ranges.limits.items() if not np.isfinite(limits).all()]
-    if odd:
-        raise ExportError(f"{odd[0]} takes values that are no numbers on these pictures: the float model is broken")
-    return ranges
-
-
-def _extremes(model: onnx.ModelProto, batches: Batches) -> tuple[Any, int]:
-    from onnxruntime.quantization import CalibrationDataReader, create_calibrator
-
-    name, rows = model.graph.input[0].name, 0
-
-    class Once(CalibrationDataReader):  # type: ignore[misc]
-        """One input: ONNX Runtime's calibrators hold the results of all that they are given at once."""
-
-        def __init__(self, batch: NDArray[Any]) -> None:
-            self.left = [{name: batch}]
-
-        def get_next(self) -> dict[str, NDArray[Any]] | None:
-            return self.left.pop() if self.left else None
-
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "float.onnx"
-        onnx.save(with_shapes(model), source)
-        calibrator = create_calibrator(source, None, augmented_model_path=str(Path(folder) / "augmented.onnx"))
-        for batch in batches:
-            calibrator.collect_data(Once(batch))
-            rows += len(batch)
-        _check_rows(rows)
-        return calibrator.compute_data(), rows
-
-
-def _histograms(model: onnx.ModelProto, batches: Batches, method: Method) -> tuple[Any, int]:
-    """Give ONNX Runtime's collector a share of every tensor: histograms of all values take minutes and say the same."""
-    from onnxruntime.quantization import CalibrationMethod
-    from onnxruntime.quantization.calibrate import HistogramCollector, TensorsData
-
     run, rng, rows = dumper(model, float_tensors(model)), np.random.default_rng(0), 0
-    pools: dict[str, list[NDArray[Any]]] = {}
+    lows: dict[str, float] = {}
+    highs: dict[str, float] = {}
+    pools: dict[str, list[F32]] = {}
     for batch in batches:
         for name, value in run(batch).items():
-            if value.size:
-                pools.setdefault(name, []).append(_share(value, rng))
+            if not value.size:
+                continue
+            low, high = float(value.min()), float(value.max())
+            if not np.isfinite([low, high]).all():
+                raise ExportError(f"{name} takes values that are no numbers on these pictures: the model is broken")
+            lows[name], highs[name] = min(low, lows.get(name, low)), max(high, highs.get(name, high))
+            step = -(-value.size // SAMPLES)
+            pools.setdefault(name, []).append(value.reshape(-1)[int(rng.integers(step)) :: step].copy())
         rows += len(batch)
-    _check_rows(rows)
-    bins = 2048 if method == "percentile" else 128
-    collector = HistogramCollector(method, False, bins, 128, PERCENTILE, "same")
-    for name in list(pools):
-        collector.collect({name: np.concatenate(pools.pop(name))})
-    kind = CalibrationMethod.Percentile if method == "percentile" else CalibrationMethod.Entropy
-    return TensorsData(kind, collector.compute_collection_result()), rows
-
-
-def _check_rows(rows: int) -> None:
     if not rows:
         raise ExportError("there is nothing to calibrate with: the pictures show nobody, or there are none")
+    samples = {name: np.concatenate(pools.pop(name)) for name in list(pools)}
+    return Seen({name: (lows[name], highs[name]) for name in lows}, samples, rows)
 
 
-def _share(value: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Return up to SAMPLES values, evenly spaced from a drawn start."""
-    step = -(-value.size // SAMPLES)
-    drawn: NDArray[Any] = value.reshape(-1)[int(rng.integers(step)) :: step].copy()
-    return drawn
+def limits(seen: Seen, method: Method) -> Limits:
+    """Return the range of every tensor as a calibrator sees it; it always holds 0.
+
+    minmax: all values. percentile: all but the outermost 0.01 % at either end. entropy: the part that loses the least
+    information in 8 bits. Raises ExportError for another method.
+    """
+    if method not in METHODS:
+        raise ExportError(f"the calibrator {method!r} is unknown: {nearest(method, METHODS)}")
+    if method == "minmax":
+        found = dict(seen.extremes)
+    elif method == "percentile":
+        ends = (100 - PERCENTILE, PERCENTILE)
+        cut = {name: np.percentile(values, ends) for name, values in seen.samples.items()}
+        found = {name: (float(low), float(high)) for name, (low, high) in cut.items()}
+    else:
+        found = _by_entropy(seen)
+    return {name: (min(low, 0.0), max(high, 0.0)) for name, (low, high) in found.items()}
+
+
+def _by_entropy(seen: Seen) -> dict[str, tuple[float, float]]:
+    """Ask ONNX Runtime's histograms."""
+    from onnxruntime.quantization.calibrate import HistogramCollector
+
+    found = {}
+    with only_errors():
+        collector = HistogramCollector("entropy", False, BINS, BINS, PERCENTILE, "same")
+        collector.collect({name: [values] for name, values in seen.samples.items()})
+        for name, result in collector.compute_collection_result().items():
+            found[name] = float(np.ravel(result[0])[0]), float(np.ravel(result[1])[0])
+    return found
 
 
 def float_tensors(model: onnx.ModelProto) -> list[str]:
@@ -156,7 +134,8 @@ def dumper(model: onnx.ModelProto, names: Collection[str]) -> Callable[[NDArray[
     name = session.get_inputs()[0].name
 
     def run(batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        return dict(zip(shown, session.run(shown, {name: batch}), strict=True)) | dict.fromkeys(echoed, batch)
+        values = session.run(shown, {name: batch}) if shown else []  # none asked for would mean all
+        return dict(zip(shown, values, strict=True)) | dict.fromkeys(echoed, batch)
 
     return run
 

@@ -22,9 +22,10 @@ SHOWN = 6  # lines of a list in the table; all of it is in the file
 class Report:
     """One export.
 
-    files: what was written, by what it is. latency_ms: (p50, p95) of one row by model, on this machine, ONNX Runtime,
-    one thread. precision: node group -> type. agreement: measured against the float model, {} where nothing was.
-    reverted: node -> why it stays float. notes: sentences that a reader should know.
+    files: what was written, by what it is. latency_ms: (p50, p95) of one row by model, on this machine, one thread,
+    the float model first. engine: the one that was the fastest, "" where none was asked for. precision: node group ->
+    type. agreement: measured against the float model, {} where nothing was. reverted: node
+    -> why it stays float. notes: sentences that a reader should know.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Report:
     latency_ms: Mapping[str, tuple[float, float]]
     seconds: float
     license: str = ""
+    engine: str = ""
     agreement: Mapping[str, float] = field(default_factory=dict)
     reverted: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -62,11 +64,16 @@ class Report:
             ("parameters", f"{self.parameters / 1e6:.2f} million"),
             ("precision", f"{self.precision.get('default', 'float32')}{others}"),
         ]
-        base = self.latency_ms.get("float32", (0.0, 0.0))[0]
-        for label, (p50, p95) in self.latency_ms.items():
-            speed = f", {base / p50:.2f}x" if base and label != "float32" else ""
-            rows.append((f"latency {label}", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms{speed}"))
-        rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in self.agreement.items()]
+        base = next(iter(self.latency_ms.values()), (0.0, 0.0))[0]
+        for number, (label, (p50, p95)) in enumerate(self.latency_ms.items()):
+            speed = f", {base / p50:.2f}x" if base and number else ""
+            rows.append((f"latency {label}", f"p50 {p50:.2f} ms, p95 {p95:.2f} ms{speed}"))
+        if self.engine:
+            rows.append(("fastest engine", self.engine))
+        measured = {name: value for name, value in self.agreement.items() if name != "gated"}
+        rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in measured.items()]
+        if "gated" in self.agreement:
+            rows.append(("accuracy gate", "held" if self.agreement["gated"] else "off"))
         rows += listed("stays float", [f"{node}: {why}" for node, why in self.reverted.items()])
         rows.append(("licence", self.license or "unknown"))
         rows += [(f"written {what}", path) for what, path in self.files.items()]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from edge_pose.errors import ExportError, OutputError
 from edge_pose.export import graphs
 from edge_pose.export.evidence import Evidence, evidence_from
-from edge_pose.export.latency import latencies
+from edge_pose.export.latency import Candidate, timings
 from edge_pose.export.product import Product, halved, save_checked
 from edge_pose.export.quantise import Calibrator, Settings, Times, cpu_int8, tensorrt_int8
 from edge_pose.export.report import Report
@@ -22,6 +22,7 @@ from edge_pose.export.source import Wanted, float_graph
 Precision = Literal["fp32", "fp16", "int8"]
 Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
 Tell = Callable[[str], None]
+ON_CPU = "Latencies are those of the graphs in ONNX Runtime on this machine's CPU, not those of the engine on its GPU."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
         files["engine"] = str(engine_of(product.path, job.target, job.engine))
     if job.measure and not times:
         tell(f"{product.path.name}: latency")
-        models = {"float32": base} | ({} if product.path == base else {product.spec.precision["default"]: product.path})
-        times = latencies(models, source.spec)
+        models = [Candidate(base)]
+        if product.path != base:
+            models.append(Candidate(product.path, precision=product.spec.precision["default"]))
+        times = {c.label: (found.p50, found.p95) for c, found in timings(models, source.spec).items()}
     report = Report(
         model=product.path.stem,
         target=job.target,
@@ -88,9 +91,10 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
         latency_ms=times,
         seconds=round(time.monotonic() - start, 3),
         license=product.spec.license,
+        engine=product.spec.engine,
         agreement=product.spec.agreement,
         reverted=product.reverted,
-        notes=product.notes,
+        notes=(*product.notes, *((ON_CPU,) if job.target != "cpu" and times else ())),
     )
     report.write(job.output / f"{report.model}.report.json")
     return report

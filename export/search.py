@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import onnx
 
 from edge_pose.errors import ExportError
-from edge_pose.export.calibration import Frames, feeds
-from edge_pose.export.gate import Agreement, Gate
-from edge_pose.export.int8 import Kind, int8_from_float, quantisable, tail
-from edge_pose.export.ranges import Ranges
-from edge_pose.export.sensitivity import Section, ranked
+from edge_pose.export.evidence import Evidence
+from edge_pose.export.gate import Agreement
+from edge_pose.export.int8 import Kind, int8_from_float, tail
+from edge_pose.export.ranges import Limits, Method, Seen, limits
+from edge_pose.export.sensitivity import Part, parts_of, ranked
 
-log = logging.getLogger("edge_pose")
-FEW, PROBED = 12, 4  # pictures for a quick look, and for the proxy
+LEFT = 1 / 4  # of the parts must stay int8, or it is not worth the name
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """An INT8 graph and what the gate measured. reverted: first node of a section -> why it stays float."""
+    """An INT8 graph and what the gate measured. reverted: weighted layer -> why it stays float."""
 
     model: onnx.ModelProto
     kind: Kind
+    method: Method
     agreement: Agreement
     reverted: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,112 +35,102 @@ class Quantised:
         return {"default": "int8", "decoding": "float32", **dict.fromkeys(self.reverted, "float32")}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """What candidates are made from and held against. folder: for files in between."""
+@dataclass(eq=False)
+class Search:
+    """What candidates are made from and held against.
+
+    model: the float graph, its nodes named. seen: its tensors on calibration pictures; ranges of every calibrator
+    follow from it. The rehearsal of the evidence (calibration frames) decides between calibrators and says which parts
+    are sensitive; its gate (held-out frames) only says whether the result holds.
+    """
 
     model: onnx.ModelProto
-    ranges: Ranges
-    gate: Gate
-    calibration: Frames
-    folder: Path
+    seen: Seen
+    evidence: Evidence
     max_drop: float = 1.0
     tell: Tell = lambda line: None
+    _limits: dict[Method, Limits] = field(default_factory=dict)
 
-    def build(self, kind: Kind, keep: Sequence[str] | set[str]) -> onnx.ModelProto:
+    def build(self, kind: Kind, method: Method, keep: Collection[str] = ()) -> onnx.ModelProto:
         """Make the graph in which the named nodes and decoding stay float."""
-        return int8_from_float(self.model, self.ranges, kind, {*keep, *tail(self.model)})
+        if method not in self._limits:
+            self._limits[method] = limits(self.seen, method)
+        return int8_from_float(self.model, self._limits[method], kind, {*keep, *tail(self.model)})
 
-    def measure(self, model: onnx.ModelProto, gate: Gate, engine: str) -> Agreement:
-        """Ask a gate about a graph in hand."""
-        path = self.folder / "candidate.onnx"
-        path.write_bytes(model.SerializeToString())
-        return gate.measure(path, engine)
+    def chosen(self, kind: Kind, methods: Sequence[Method]) -> Method:
+        """Return the calibrator whose graph is the nearest to the float model on calibration pictures."""
+        if len(methods) == 1:
+            return methods[0]
+        costs = {}
+        for method in methods:
+            found = self.evidence.ask(self.evidence.rehearsal, self.build(kind, method), engine_of(kind))
+            self.tell(f"int8 for {kind}, calibrated by {method}: mean OKS {found.mean_oks:.4f} on calibration frames")
+            costs[method] = math.inf if math.isnan(found.mean_oks) else 1 - found.mean_oks
+        return min(costs, key=lambda method: costs[method])
 
-    def first(self, kind: Kind) -> Quantised:
+    def first(self, kind: Kind, method: Method) -> Quantised:
         """Return the graph in which only decoding stays float, measured on the engine it is for.
 
         Raises ExportError where nobody is there to compare.
         """
-        model = self.build(kind, ())
-        found = self.measure(model, self.gate, engine_of(kind))
-        self.tell(f"int8 for {kind}, {self.ranges.method}: {found}")
-        if math.isnan(found.drop):
-            raise ExportError(
-                f"the float model sees nobody in the {len(self.gate.frames)} held-out frames, so nothing can be "
-                "compared: calibrate with pictures that show people"
-            )
-        return Quantised(model, kind, found)
+        model = self.build(kind, method)
+        found = self.evidence.ask(self.evidence.gate, model, engine_of(kind))
+        self.tell(f"int8 for {kind}, {method}: {found}")
+        return Quantised(model, kind, method, found)
 
-    def within(self, kind: Kind, first: Quantised | None = None) -> Quantised:
-        """Return the int8 graph of a kind that loses at most max_drop; the fewest sections go back that do.
+    def within(self, kind: Kind, method: Method) -> Quantised:
+        """Return the int8 graph of a kind that loses at most max_drop; the fewest parts go back that do.
 
-        first: what `first` gave, if that was asked already. Raises ExportError saying by how much it cannot hold.
+        Raises ExportError saying by how much it cannot hold, and where nobody is there to compare.
         """
-        first = first or self.first(kind)
+        first = self.first(kind, method)
+        if math.isnan(first.agreement.drop):
+            raise self.evidence.nobody()
         if first.agreement.holds(self.max_drop):
             return first
-        return self.revert(kind, self.rank(kind), first.agreement)
+        return self.reverted(first, self.rank(kind, method))
 
-    def rank(self, kind: Kind) -> list[Section]:
-        """Order the network's sections by what they cost alone, on calibration pictures: the held-out ones decide."""
-        few = self.gate.few(self.calibration, FEW)
-        spec, people = self.gate.spec, self.gate.people
-        batches = list(itertools.islice(feeds(self.calibration.first(PROBED), spec, people), PROBED))
-        started = time.monotonic()
-        sections = ranked(
+    def rank(self, kind: Kind, method: Method) -> list[Part]:
+        """Order the network's parts by what they cost alone, on calibration pictures."""
+        evidence, engine = self.evidence, engine_of(kind)
+        parts = parts_of(self.model, tail(self.model))
+        self.tell(f"sensitivity of {len(parts)} parts")
+        return ranked(
             self.model,
-            lambda keep: self.build(kind, set(keep)),
-            tail(self.model),
-            batches,
-            lambda model: 1 - self.measure(model, few, engine_of(kind)).mean_oks,
+            parts,
+            lambda keep: self.build(kind, method, keep),
+            lambda model: 1 - evidence.ask(evidence.rehearsal, model, engine).mean_oks,
         )
-        self.tell(f"sensitivity of {len(sections)} parts: {time.monotonic() - started:.0f} s")
-        return sections
 
-    def revert(self, kind: Kind, sections: Sequence[Section], first: Agreement) -> Quantised:
-        """Give sections back, the most sensitive first, until the gate holds; then look for fewer that do."""
+    def reverted(self, first: Quantised, parts: Sequence[Part]) -> Quantised:
+        """Give parts back, the most sensitive first, in growing steps until the gate holds; then as few as do."""
         best: Quantised | None = None
-        nearest = first
-        tried: set[int] = set()
-        low, high, step = 0, self.usable(kind, sections), 1
-        count = min(max(1, expected(sections, self.max_drop / 100)), high)
-        while count not in tried and low < count <= high:
-            tried.add(count)
-            gone = sections[:count]
-            model = self.build(kind, {name for section in gone for name in section.nodes})
-            found = self.measure(model, self.gate, engine_of(kind))
-            self.tell(f"int8 for {kind}, {count} of {len(sections)} parts float: {found}")
-            nearest = min(nearest, found, key=lambda a: a.drop)
-            if found.holds(self.max_drop):
-                best = Quantised(model, kind, found, {section.head: section.reason for section in gone})
-                high = count
-                if high - low <= max(1, high // 8):
-                    break
-                count = (low + high) // 2
+        nearest = first.agreement
+        low, high, count, step = 0, int(len(parts) * (1 - LEFT)), 1, 1
+        while low < count <= high and (best is None or count < high):
+            made = self._with_float(first, parts[:count])
+            self.tell(f"int8 for {first.kind}, {count} of {len(parts)} parts float: {made.agreement}")
+            nearest = min(nearest, made.agreement, key=lambda found: found.drop)
+            if made.agreement.holds(self.max_drop):
+                best, high = made, count
             else:
                 low = count
-                step *= 2
-                count = min(low + step, high) if best is None else (low + high) // 2
+            step *= 2
+            count = (low + high) // 2 if best else min(low + step, high)
         if best is not None:
             return best
         raise ExportError(
-            f"int8 for {kind} loses {nearest.drop:.2f} at best where --max-drop allows {self.max_drop} "
-            f"({nearest}), with up to {low} of {len(sections)} parts in float; the float model is unchanged"
+            f"int8 for {first.kind} loses {nearest.drop:.2f} at best where --max-drop allows {self.max_drop:g} "
+            f"({nearest}), with up to {low} of {len(parts)} parts in float; the float model is unchanged"
         )
 
-    def usable(self, kind: Kind, sections: Sequence[Section]) -> int:
-        """Return how many sections may go back: at least a quarter stays quantised, or it is not worth the name."""
-        able = {node.name for node in quantisable(self.model, kind)}
-        return (sum(1 for section in sections if able.intersection(section.nodes)) * 3) // 4
+    def _with_float(self, first: Quantised, gone: Sequence[Part]) -> Quantised:
+        model = self.build(first.kind, first.method, {name for part in gone for name in part.nodes})
+        found = self.evidence.ask(self.evidence.gate, model, engine_of(first.kind))
+        why = {name: part.reason for part in gone for name in part.weighted}
+        return replace(first, model=model, agreement=found, reverted=why)
 
 
 def engine_of(kind: Kind) -> str:
     """Return what a kind of graph is measured on: its own engine; TensorRT's stands in ONNX Runtime."""
     return "openvino" if kind == "openvino" else "onnxruntime"
-
-
-def expected(sections: Sequence[Section], limit: float) -> int:
-    """Return how many sections should go back so that the losses measured for the rest add up to the limit."""
-    losses = [0.0 if math.isnan(section.loss) else min(section.loss, 1.0) for section in sections]
-    return next((count for count in range(len(losses) + 1) if sum(losses[count:]) <= limit), len(losses))

@@ -14,6 +14,7 @@ import torch
 import edge_pose as ep
 from edge_pose.cli import main
 from edge_pose.export import run
+from edge_pose.export.latency import Timing
 from edge_pose.export.metadata import read_spec
 from tests.export.support import seeded
 from tests.tiny import YOLO, constant_network, yolo_answer
@@ -31,7 +32,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Times are not what is tested here."""
-    monkeypatch.setattr(run, "latencies", lambda files, spec: dict.fromkeys(files, (1.0, 2.0)))
+    monkeypatch.setattr(run, "timings", lambda files, spec: dict.fromkeys(files, Timing(1.0, 2.0, 1.0)))
 
 
 def export(*words) -> int:
@@ -56,7 +57,7 @@ def test_fp32(weights, tmp_path, capsys):
     assert report["precision"] == {"default": "float32"}
     assert report["size_bytes"] == (out / "yolov8n-pose.onnx").stat().st_size
     assert 3.2e6 < report["parameters"] < 3.4e6
-    assert "p50 1.0 ms, p95 2.0 ms" in capsys.readouterr().out
+    assert "p50 1.00 ms, p95 2.00 ms" in capsys.readouterr().out
     with ep.load(out / "yolov8n-pose.onnx") as pose:
         assert pose(np.zeros((120, 160, 3), np.uint8)).xy.shape[1:] == (17, 2)
 
