@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from edge_pose.fall.evaluation import Clip, Figures
     from edge_pose.fall.watch import Moment
 
+__all__ = ["app", "recording_of"]  # the group of fall.py, with the commands of this file in it
+
 Manifest = Annotated[Path, typer.Argument(help="CSV: file, label (fall or adl), fall_start_s, fall_end_s, activities.")]
 ReplayDir = Annotated[Path | None, typer.Option("--replay", help="Folder with recordings, instead of the network.")]
 

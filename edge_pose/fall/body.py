@@ -53,7 +53,7 @@ class Body:
     """The standing height and foot line of one person, learnt whenever the person stands, and the features from them.
 
     stature_px: standing height, None as long as nothing was seen that tells. floor_px: y of the foot line. stood_s:
-    when the person stood last; None: never.
+    when the person stood last; None: never. sure: the best box score lately.
     """
 
     def __init__(self, config: FallConfig) -> None:
@@ -62,7 +62,7 @@ class Body:
         self.floor_px: float | None = None
         self.stood_s: float | None = None
         self.last: Posture | None = None
-        self._sure = 0.0
+        self.sure = 0.0
         self._upright_s = 0.0  # for how long the person has looked like standing
         self._known_s = 0.0  # for how long the stature was guessed
         self._shrunk: tuple[float, float] | None = None  # since when, and until when
@@ -78,10 +78,10 @@ class Body:
         hips_px = posture.hips[1] if posture.hips else NAN
         if stands and tall and shoulders_px != shoulders_px:  # out of the frame, but where else should they be
             shoulders_px = hips_px - TORSO * tall
-        plunges = [
+        plunge, hip_plunge = (
             self._plunge(track, posture.time_s, y)
             for track, y in zip(self._tracks, (shoulders_px, hips_px), strict=True)
-        ]
+        )
         torso = posture.torso
         moved = NAN
         if before is not None and tall and step_s > 0:
@@ -94,7 +94,8 @@ class Body:
             (hips_px - shoulders_px) / tall if tall else NAN,
             torso[0] if torso else NAN,
             posture.aspect,
-            *plunges,
+            plunge,
+            hip_plunge,
             stands,
             bool(tall) and posture.on_feet(tall or 0.0),
             posture.box_score < WEAK * self._usual(posture, step_s),
@@ -105,8 +106,8 @@ class Body:
 
     def _usual(self, posture: Posture, step_s: float) -> float:
         """Return how sure the network is of this person at its best, lately."""
-        self._sure = max(posture.box_score, self._sure * math.exp(-step_s / FADE_S))
-        return self._sure
+        self.sure = max(posture.box_score, self.sure * math.exp(-step_s / FADE_S))
+        return self.sure
 
     def height(self, y: float) -> float:
         """Return how high a y of the frame is above the foot line, in standing heights; NaN where that is unknown."""

@@ -14,6 +14,9 @@ from edge_pose.fall.posture import Posture
 KEEP_S = 4.0  # of samples, for the evidence
 ONSET = 0.6  # of the least plunge of all, from which somebody is on the way down
 STEP_S = 0.3  # that one look can count for, at most
+TIP_DEG, TIP_RISE = 30.0, 0.24  # of a torso that is upright
+STEADY_S, STEADY_SCORE, STEADY_SHARE = 1.5, 0.4, 0.7  # of somebody who is seen well: least box score, share of frames
+SURE_LOOKS = 3  # at somebody who lies, that count without being seen well before
 LONG_S = 6.0  # after standing, from which somebody was not on the way down all the time
 LATE_S = 2.5  # for people who are hardly seen after a descent
 
@@ -63,6 +66,7 @@ class Machine:
         self.down_s = 0.0  # since when, while down or in alarm
         self.alarm_s = 0.0
         self.escalated = False
+        self._glances: deque[tuple[float, bool]] = deque()  # for each frame lately: was the person seen?
         self._looks: list[bool] = []  # while down: did each look at the person show it?
         self._up_s: float | None = None  # while in alarm: since when up again
         self._wrong_s: float | None = None  # while down: since when not
@@ -80,6 +84,7 @@ class Machine:
         sample = self.body.update(posture)
         self._step_s = sample.time_s - self.samples[-1].time_s if self.samples else 0.0
         self.samples.append(sample)
+        self._glance(sample.time_s, True)
         while self.samples[0].time_s < sample.time_s - KEEP_S:
             self.samples.popleft()
         now = sample.time_s
@@ -96,24 +101,46 @@ class Machine:
 
     def unseen(self, now_s: float) -> Finding | None:
         """Take in that a frame does not show the person."""
-        cfg, last = self.config, self.last
+        last = self.last
         if last is None:
             return None
+        self._glance(now_s, False)
+        return self._in_doubt(now_s, last) if self.state is not State.ALARM else self._escalate(now_s)
+
+    def _in_doubt(self, now_s: float, last: Sample) -> Finding | None:
+        """Tell whether somebody who is not seen, or hardly, must be down by now."""
+        cfg = self.config
         if self.state is State.DOWN and now_s - self.down_s >= max(cfg.confirm_s, cfg.lost_s):
-            return self._alarm(now_s, self.rule)
-        if self.state is State.DESCENDING and self.descent is not None and now_s - last.time_s >= cfg.lost_s:
+            if len(self._looks) >= SURE_LOOKS or self._steady():
+                return self._alarm(now_s, self.rule)
+            self._calm()
+        if self.state is State.DESCENDING and now_s - last.time_s >= cfg.lost_s:
             if self.vanished_low():
                 return self._alarm(now_s, "lost after a quick descent")
             self._calm()
-        return self._escalate(now_s)
+        return None
 
     def vanished_low(self) -> bool:
-        """Whether the person was lost while going down quickly, not at the side of the frame."""
+        """Whether somebody who had been seen well was lost while falling, not at the side of the frame."""
         last, posture = self.last, self.body.last
-        if last is None or posture is None or self.descent is None or posture.cut_side:
+        if last is None or posture is None or self.descent is None or posture.cut_side or last.squats:
             return False
         low = last.shoulders <= (self.config.raised_shoulders + 0.1) and not last.hips > self.config.raised_hips
-        return self.descent.plunge >= self.config.plunge_lost and low
+        tipping = not (last.lean < TIP_DEG and last.rise > TIP_RISE)  # somebody who sits down stays upright
+        return self.descent.plunge >= self.config.plunge_lost and low and tipping and self._steady()
+
+    def _glance(self, now_s: float, seen: bool) -> None:
+        self._glances.append((now_s, seen))
+        while self._glances[0][0] < now_s - KEEP_S:
+            self._glances.popleft()
+
+    def _steady(self) -> bool:
+        """Whether the person was seen well before going down: in the dark, being lost means nothing."""
+        if self.descent is None or self.body.sure < STEADY_SCORE:
+            return False
+        begun_s = self.descent.since_s - self.config.window_s
+        shown = [seen for at_s, seen in self._glances if begun_s - STEADY_S < at_s <= begun_s]
+        return sum(shown) >= STEADY_SHARE * len(shown)
 
     def candidate(self) -> Finding | None:
         """Return what can be said when nothing more will be seen: a fall that was under way, or None."""
@@ -180,7 +207,7 @@ class Machine:
     def _in_dwell(self, sample: Sample, low: bool, raised_bar: bool) -> Finding | None:
         cfg, now_s = self.config, sample.time_s
         if sample.weak and not low:
-            return self.unseen(now_s)
+            return self._in_doubt(now_s, sample)
         self._looks += [low] if not sample.squats else [False, False]  # balance is seen less easily than its absence
         if low:
             self._wrong_s = None

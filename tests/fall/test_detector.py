@@ -223,3 +223,39 @@ def test_another_skeleton_is_refused():
     stick = Skeleton("stick", ("a", "b"), ((0, 1),), (), (0.1, 0.1))
     with pytest.raises(ShapeError, match="17 joints, got poses of 2"):
         FallDetector().update(Poses.empty(stick), 0.0, (480, 640))
+
+
+def dim(rows, rng):
+    """What a network makes of somebody in the dark: it is hardly sure, and sees nothing in half of the frames."""
+    for time_s, poses in rows:
+        if rng.random() < 0.5:
+            yield time_s, Poses.empty()
+        else:
+            yield time_s, replace(poses, box_scores=poses.box_scores * np.float32(0.35))
+
+
+def test_in_the_dark_being_lost_means_nothing():
+    detector = FallDetector()
+    rows = film(FALL, CAMERA, 25.0, np.random.default_rng(1), Flaws(0, 0, 0), 70)
+    for time_s, poses in dim(rows, np.random.default_rng(1)):
+        assert detector.update(poses if time_s < 2.07 else Poses.empty(), time_s, CAMERA.hw) == ()
+
+
+def test_in_the_dark_a_fall_that_is_seen_is_told():
+    detector, told = FallDetector(), []
+    rows = film(FALL, CAMERA, 25.0, np.random.default_rng(1), Flaws(0, 0, 0), 70)
+    for time_s, poses in dim(rows, np.random.default_rng(1)):
+        told += detector.update(poses, time_s, CAMERA.hw)
+    assert kinds(told) == ["fall.confirmed"]
+
+
+@pytest.mark.parametrize("name", ["sitting down", "dropping into a chair", "crouching", "squats", "bending"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_recording_may_end_at_any_moment_of_daily_life(name, seed):
+    motion = BY_NAME[name](np.random.default_rng(seed))
+    rows = film(motion, CAMERA, 12.0, np.random.default_rng(seed), yaw=70 * seed)
+    for until in range(20, len(rows), 9):
+        detector = FallDetector()
+        for time_s, poses in rows[:until]:
+            detector.update(poses, time_s, CAMERA.hw)
+        assert detector.finish(rows[until][0]) == ()
