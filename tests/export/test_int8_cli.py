@@ -140,8 +140,6 @@ def test_a_calibration_folder_without_pictures(files, said, model, tmp_path, cap
     folder = write(tmp_path / "calib", **files)
     words = (model(), *WORDS, "--calib", folder, "--output", tmp_path / "out")
     assert said.format(folder=folder) in failure(capsys, *words)
-        capsys, model(), *WORDS, "--calib", folder, "--output", tmp_path / "out"
-    )
 
 
 def test_unreadable_pictures_among_others_are_a_warning_and_strict_refuses(model, tmp_path, capsys):
