@@ -46,6 +46,8 @@ static void run(fuzz::Bytes& in) {
   const int top = static_cast<int>(in.size(0, static_cast<std::size_t>(out.h - rh)));
   const int left = static_cast<int>(in.size(0, static_cast<std::size_t>(out.w - rw)));
   letterbox(frame, out, rh, rw, top, left, fill, plain, threads);
+  if (height > out.h || width > out.w) return;
+  letterbox(frame, out, height, width, out.h - height, out.w - width, fill, plain, threads);  // a plain copy
 }
 
 EDGE_POSE_FUZZ(run)
