@@ -55,7 +55,13 @@ def run(
     """Find everybody's joints in SOURCE with MODEL."""
     show_warnings()
     wish = {"size": _size(size), "fps": fps, "pixel_format": pixel_format}
-    loading = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
+    loading: dict[str, Any] = {
+        "detector": detector,
+        "device": device,
+        "engine": engine,
+        "threads": threads,
+        "spec": spec,
+    }
     loading |= {"confidence": confidence, "max_people": max_people}
     aside = is_stdout(json)
     with contextlib.ExitStack() as stack:

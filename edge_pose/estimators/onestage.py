@@ -41,7 +41,7 @@ class _Yolo:
     def __init__(self, network: Network, limits: Limits, joints: int) -> None:
         decode = network.spec.decode
         assert isinstance(decode, YoloDecode)  # load() checked task and family
-        self.networks = (network,)
+        self.networks: tuple[Network, ...] = (network,)
         self.network = network
         self.options: dict[str, Any] = {
             "classes": decode.classes,

@@ -27,10 +27,10 @@ class Handover(Generic[T]):
         self._changed = threading.Condition(threading.Lock())
         self._closed = False
 
-    def put(self, thing: T) -> bool:
-        """Hand over; False when nobody will take it any more."""
+    def put(self, thing: T, *, newest: bool = False) -> bool:
+        """Hand over, for once without waiting if `newest`; False when nobody will take it any more."""
         with self._changed:
-            if self.newest:
+            if self.newest or newest:
                 while len(self._things) >= self.size:
                     self._things.popleft()
                     self.dropped += 1

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from edge_pose.errors import PipelineError
 from edge_pose.estimators import Estimator
@@ -92,12 +92,14 @@ class Pipeline:
         self._to_write: Handover[Result] = Handover(BEHIND)
         self._results: Handover[Result] = Handover(BEHIND)
         self._latest: Result | None = None
-        self._wanted = False  # somebody takes results one by one
+        self._taking: Literal["?", "each", "latest"] = "?"  # how the program takes results; unknown at first
         self._taken = self._written = 0
         self._sinks_ms = 0.0
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
+        self._trace: TracebackType | None = None
+        self._told = False  # somebody has been told of the error
         self._closed = self._drained = False
         self.ending: tuple[FallEvent, ...] = ()
 
@@ -127,7 +129,7 @@ class Pipeline:
         """Whether there will be no more results: the source is exhausted and all were taken, or it was closed."""
         if self._closed or self._drained:
             return True
-        return bool(self._threads) and not self._wanted and not any(thread.is_alive() for thread in self._threads)
+        return bool(self._threads) and self._taking != "each" and not any(thread.is_alive() for thread in self._threads)
 
     def push(self, image: Any, time_s: float | None = None) -> None:
         """Give the next frame, (H, W, 3) uint8 BGR, of a pipeline without a source; never waits.
@@ -152,11 +154,14 @@ class Pipeline:
         """Return the newest result at once: None before the first. The same one again until there is a newer one."""
         self._begin()
         self._raise_error()
+        if self._taking == "?":
+            self._taking = "latest"
+            self._results.forget()
         return self._latest
 
     def poll(self, timeout_s: float | None = None) -> Result | None:
         """Return the next result, or None when none came in time or there will be none any more (see `ended`)."""
-        self._wanted = True
+        self._taking = "each"
         self._begin()
         try:
             return self._results.take(timeout_s)
@@ -174,7 +179,7 @@ class Pipeline:
             while (result := self.poll()) is not None:
                 yield result
         finally:
-            self._wanted = False
+            self._taking = "latest"
             self._results.forget()
 
     def _begin(self) -> None:
@@ -200,7 +205,7 @@ class Pipeline:
         except BaseException as err:
             with self._lock:
                 if self._error is None:
-                    self._error = err
+                    self._error, self._trace = err, err.__traceback__
             self._stop()
 
     def _capture(self) -> None:
@@ -226,7 +231,8 @@ class Pipeline:
                 self._taken += 1
                 if self._writes and not self._to_write.put(result):
                     return
-                if self._wanted and not self._results.put(result):
+                taking = self._taking
+                if taking != "latest" and not self._results.put(result, newest=taking == "?"):
                     return
         except Closed:
             self.ending = self.after.finish()
@@ -269,11 +275,10 @@ class Pipeline:
             self._to_write.abort()
 
     def _raise_error(self) -> None:
-        error = self._error
-        if error is not None:
-            self._error = None
-            self._closed = True
-            raise error
+        """Raise what went wrong in a thread, every time anew, as it was raised there."""
+        if self._error is not None:
+            self._told = self._closed = True
+            raise self._error.with_traceback(self._trace)
 
     def _stop(self) -> None:
         """Let every thread end as soon as it can; results that are worked out already are still written."""
@@ -309,5 +314,5 @@ class Pipeline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if kind is None:
+        if kind is None and not self._told:
             self._raise_error()

@@ -88,7 +88,7 @@ class Reader:
             raise SourceError(f"GStreamer gives a picture of {length} bytes instead of {wanted}")
         stamp = struct.unpack_from(">Q", self._header, 10)[0]
         rows: NDArray[np.uint8] = np.empty((caps.height, caps.stride), np.uint8)
-        if not self._fill(memoryview(rows).cast("B")):
+        if not self._fill(rows.data.cast("B")):
             return None
         image = np.lib.stride_tricks.as_strided(rows, (caps.height, caps.width, 3), (caps.stride, 3, 1))
         return image, None if stamp == NO_TIME else stamp / 1e9

@@ -143,6 +143,19 @@ def test_an_error_that_nobody_asked_for_is_raised_at_the_end():
         wait_for(lambda: stream.ended)
 
 
+def test_an_error_stays_until_the_end():
+    """A loop that goes on all the same must not take old results for new ones."""
+    with Pipeline(Seeing(breaks_at=3), Numbers(None)) as stream:
+        depths = []
+        for _ in range(5):
+            with pytest.raises(ZeroDivisionError) as caught:
+                list(stream)
+            depths.append(len(caught.traceback))
+            with pytest.raises(ZeroDivisionError):
+                stream.latest()
+    assert len(set(depths)) == 1  # and it does not grow
+
+
 def test_an_error_of_the_program_itself_is_not_covered():
     with pytest.raises(KeyError), Pipeline(Seeing(breaks_at=0), Numbers(None)) as stream:
         stream.latest()

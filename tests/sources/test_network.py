@@ -122,6 +122,7 @@ def until(source, condition, seconds=30):
     raise AssertionError("the stream ended")
 
 
+@pytest.mark.slow
 def test_rtsp_survives_kill_stall_and_another_size(rtsp):
     with stream_of(rtsp.url) as source:
         assert source.live
@@ -142,6 +143,7 @@ def test_rtsp_survives_kill_stall_and_another_size(rtsp):
         assert re.match(r"rtsp://127.0.0.1:\d+/live.*; trying again in \d+\.\d s$", problem)
 
 
+@pytest.mark.slow
 def test_a_pipeline_on_rtsp_stops_while_the_server_is_silent(rtsp):
     with Pipeline(Seeing(), stream_of(rtsp.url, Timeouts(8.0, 2.0))) as stream:
         assert stream.poll(20) is not None
@@ -169,6 +171,7 @@ def test_rtsp_with_a_password(rtsp, caplog):
     assert "falsch" not in caplog.text
 
 
+@pytest.mark.slow
 def test_no_secret_reaches_a_terminal(rtsp):
     """All that a whole run writes, FFmpeg's own lines included, while the server dies."""
     code = (
@@ -284,6 +287,7 @@ def test_garbage_in_the_middle_of_a_stream(tcp):
         assert len(source.problems) >= 2
 
 
+@pytest.mark.slow
 def test_interrupting_the_program_while_the_server_is_silent(rtsp):
     """Ctrl-C ends it although a read is under way, and the interpreter does not crash on its way out."""
     code = (
