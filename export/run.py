@@ -70,9 +70,13 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
         tell(f"{source.spec.name}: {job.precision}")
         product, times = reduced(product, job, tell)
     files = {"float model": str(base)} | ({} if product.path == base else {"model": str(product.path)})
+    held: dict[str, float] = {}
+    unheld: tuple[str, ...] = ()
     if job.target != "cpu":
         tell(f"{product.path.name}: {job.target} engine")
-        files["engine"] = str(engine_of(product.path, job.target, job.engine))
+        engine = engine_of(product.path, job)
+        files["engine"] = str(engine)
+        held, unheld = holding(engine)
     if job.measure and not times:
         tell(f"{product.path.name}: latency")
         models = [Candidate(base)]
@@ -92,9 +96,9 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
         seconds=round(time.monotonic() - start, 3),
         license=product.spec.license,
         engine=product.spec.engine,
-        agreement=product.spec.agreement,
+        agreement={**product.spec.agreement, **held},
         reverted=product.reverted,
-        notes=(*product.notes, *((ON_CPU,) if job.target != "cpu" and times else ())),
+        notes=(*product.notes, *unheld, *((ON_CPU,) if job.target != "cpu" and times else ())),
     )
     report.write(job.output / f"{report.model}.report.json")
     return report
@@ -142,15 +146,35 @@ def evidence_of(job: Job, base: Product) -> Iterator[Evidence | None]:
         yield evidence
 
 
-def engine_of(onnx: Path, target: Target, choices: Mapping[str, Any]) -> Path:
-    """Build the engine beside the ONNX file."""
+def engine_of(onnx: Path, job: Job) -> Path:
+    """Build the engine beside the ONNX file; where there is a GPU, it is held against it on the held-out frames."""
+    from edge_pose.export.calibration import frames_from
     from edge_pose.export.tensorrt import BuildOptions, engine_from_onnx
     from edge_pose.export.tensorrt.progress import on_terminal
 
-    assert target != "cpu"
-    with on_terminal(f"{onnx.name} -> {target}") as progress:
-        options = BuildOptions(**choices)
-        return engine_from_onnx(onnx, onnx.with_suffix(".engine"), target=target, options=options, progress=progress)
+    assert job.target != "cpu"
+    frames = frames_from(job.calib)[1] if job.calib is not None else None
+    with on_terminal(f"{onnx.name} -> {job.target}") as progress:
+        return engine_from_onnx(
+            onnx,
+            onnx.with_suffix(".engine"),
+            target=job.target,
+            options=BuildOptions(**job.engine),
+            progress=progress,
+            frames=frames,
+            max_drop=job.max_drop,
+        )
+
+
+def holding(engine: Path) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return what was measured of an engine, as the report names it, and a note where nothing was."""
+    from edge_pose.backends.engine_document import read_document
+
+    document = read_document(engine)
+    if document is None or not document.agreement:
+        why = document.not_compared if document else "it says nothing of itself"
+        return {}, (f"The engine was not compared with ONNX Runtime: {why}.",)
+    return {f"engine_{name}": value for name, value in document.agreement.items()}, ()
 
 
 def check_folder(folder: Path) -> None:

@@ -30,6 +30,7 @@ class EngineDocument:
     capabilities: compute capabilities it was built for, such as "8.7"; hardware: "" or the name of TensorRT's
     compatibility level that widens them. profiles: input name -> smallest, best and largest shape. onnx: name of the
     file it was built from. plan_bytes: size of the plan, so that a half-copied one is seen. built_s: seconds it took.
+    agreement: its answers against those of the ONNX file on ONNX Runtime, by measure; not_compared: why there is none.
     """
 
     target: Target
@@ -47,6 +48,8 @@ class EngineDocument:
     optimization_level: int = -1
     built_s: float = 0.0
     exporter: str = ""
+    agreement: Mapping[str, float] = field(default_factory=dict)
+    not_compared: str = ""
     schema: int = SCHEMA
     spec: ModelSpec | None = field(default=None)
 
@@ -60,7 +63,7 @@ class EngineDocument:
         """Return the document as text."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         values["spec"] = self.spec.to_dict() if self.spec else None
-        values["profiles"] = dict(self.profiles)
+        values["profiles"], values["agreement"] = dict(self.profiles), dict(self.agreement)
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
     @classmethod
@@ -111,7 +114,12 @@ class EngineDocument:
         """Return what it is in a few words, for people."""
         batch = ":".join(map(str, self.batch))
         gpus = f"compute capability {', '.join(self.capabilities)}"
-        return {"precision": self.precision, "batch": batch, "built for": gpus, "built from": self.onnx}
+        said = ", ".join(f"{name} {value:g}" for name, value in self.agreement.items())
+        agreement = said or f"not compared with ONNX Runtime: {self.not_compared or 'built by an older release'}"
+        return {
+            "precision": self.precision, "batch": batch, "built for": gpus, "built from": self.onnx,
+            "agreement": agreement,
+        }  # fmt: skip
 
     def arguments(self) -> list[str]:
         """Return the options of `python -m edge_pose.export.tensorrt` that build this engine again."""

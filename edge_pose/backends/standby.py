@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from edge_pose.backends.answers import choice_of, difference
 from edge_pose.backends.base import Backend, TensorInfo
 from edge_pose.errors import EdgePoseError
+from edge_pose.spec import ModelSpec
 
-# Root mean square of the difference, in spreads of the output. Rounding of fp16 and int8 stays below a tenth of it, a
-# wrong engine is at 1 or more. The accuracy gate of the export is the fine sieve; this one keeps garbage out.
-TOLERANCE = 0.25
 STOP_S = 10.0
+METADATA_KEY = "edge_pose"  # where a backend's metadata has the specification
 
 log = logging.getLogger("edge_pose")
 
@@ -107,7 +106,9 @@ class Standby:
         wanted = self._now.run(batch)
         try:
             ordered = InOrder(new, self.outputs)
-            why = difference(self.outputs, ordered.run(batch), wanted)
+            described = self.metadata.get(METADATA_KEY)
+            choice = choice_of(ModelSpec.from_json(described) if described else None)
+            why = difference(self.outputs, ordered.run(batch), wanted, choice)
         except EdgePoseError as err:
             why = str(err)
         if why:
@@ -143,18 +144,3 @@ class InOrder:
     def close(self) -> None:
         """See Backend.close."""
         self._backend.close()
-
-
-def difference(infos: Sequence[TensorInfo], got: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> str:
-    """Say what is wrong with an engine's answer to a batch, "" when it is that of the other one but for rounding."""
-    for info, new, old in zip(infos, got, wanted, strict=True):
-        if new.shape != old.shape:
-            return f"{info.name} is {new.shape}, and was {old.shape}"
-        a, b = new.astype(np.float64), old.astype(np.float64)
-        if not np.isfinite(a).all() and np.isfinite(b).all():
-            return f"{info.name} has values that are no numbers"
-        spread = float(b.std()) or max(float(np.abs(b).max(initial=0)), 1e-6)
-        off = float(np.sqrt(np.mean((a - b) ** 2))) / spread if a.size else 0.0
-        if off > TOLERANCE:
-            return f"{info.name} is {off:.2f} of its spread away from the answer of ONNX Runtime"
-    return ""

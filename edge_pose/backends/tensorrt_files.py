@@ -17,13 +17,12 @@ from edge_pose.backends import onnxruntime
 from edge_pose.backends.base import Backend, Device
 from edge_pose.backends.cuda import compute_capability, open_cuda
 from edge_pose.backends.engine_document import EngineDocument, document_path, maker, read_document
-from edge_pose.backends.standby import Standby
+from edge_pose.backends.standby import METADATA_KEY, Standby
 from edge_pose.backends.tensorrt import TensorRT, load_plan
 from edge_pose.backends.tensorrt_library import TITLES, Library, import_library
 from edge_pose.download import sha256_of
 from edge_pose.errors import BackendError, DeviceError, SpecError, StaleEngineError
 
-METADATA_KEY = "edge_pose"  # where a backend's metadata has the specification
 BUILDER = "edge_pose.export.tensorrt"
 
 log = logging.getLogger("edge_pose")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,12 @@ def is_current(engine: Path, key: EngineKey, spec: ModelSpec | None) -> bool:
     except SpecError as err:
         log.info("%s", err)  # it is built again
         return False
-    if document is None or not engine.is_file() or EngineKey.of(document) != key or document.spec != spec:
+    if document is None or not engine.is_file() or EngineKey.of(document) != key:
+        return False
+    if document.spec is None or spec is None:
+        if document.spec is not spec:
+            return False
+    elif replace(document.spec, agreement=spec.agreement) != spec:  # its own has what was measured of the engine, too
         return False
     return engine.stat().st_size == document.plan_bytes
 

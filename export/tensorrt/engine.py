@@ -15,7 +15,9 @@ from edge_pose.backends.cuda import compute_capability
 from edge_pose.backends.engine_document import EngineDocument, Shapes
 from edge_pose.backends.tensorrt_library import Library, Target, import_library, make_logger
 from edge_pose.errors import ExportError
+from edge_pose.export.calibration import Frames
 from edge_pose.export.tensorrt import cache, rtx
+from edge_pose.export.tensorrt.agreement import compare
 from edge_pose.export.tensorrt.flags import BuildOptions, check_opset, configure, hold_float, network_flags
 from edge_pose.export.tensorrt.graph import Graph, read_graph
 from edge_pose.export.tensorrt.progress import Phases, Progress, in_background, make_monitor
@@ -37,12 +39,16 @@ def engine_from_onnx(
     spec: ModelSpec | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    frames: Frames | None = None,
+    max_drop: float = 1.0,
 ) -> Path:
     """Build a TensorRT engine; returns its path. One that is there and has the same key is not built again.
 
     output: the .engine file, by default a keyed one in the cache; x.engine.json beside it says what it is. batch:
     smallest, best and largest number of rows, by default the specification's. spec: for a file that carries none.
-    force: build in any case. Precision is the file's own. Ctrl-C leaves what was there before.
+    force: build in any case. Precision is the file's own. Ctrl-C leaves what was there before. Where there is a GPU,
+    the engine's answers are held against ONNX Runtime's before it is written, on made-up inputs and on frames,
+    pictures of people; max_drop: hundredths of mean OKS that it may cost.
     Raises MissingDependencyError, DeviceError without a GPU (target "tensorrt-rtx" needs none), ExportError naming
     node and operator where TensorRT refuses the graph, CheckpointError, SpecError, OutputError.
     """
@@ -71,13 +77,19 @@ def engine_from_onnx(
     start = time.monotonic()
     build = Build(library, graph, options, profiles, capabilities)
     plan = in_background(build.plan, build.stop, build.teller(progress))
+    built_s = round(time.monotonic() - start, 3)
+    found = compare(
+        bytes(plan), onnx, library, own, frames, capabilities=capabilities, max_drop=max_drop,
+        version_compatible=options.version_compatible,
+    )  # fmt: skip
+    log.info("%s: %s", engine.name, found)
     document = EngineDocument(
         target=target, version=library.version, capabilities=capabilities, precision=graph.precision,
         profiles=profiles, onnx=onnx.name, onnx_sha256=graph.sha256, plan_bytes=plan.nbytes,
         hardware=options.hardware, version_compatible=options.version_compatible, dla_core=options.dla_core,
         workspace_mib=options.workspace_mib, optimization_level=options.optimization_level,
-        built_s=round(time.monotonic() - start, 3), exporter=f"edge-pose {__version__}",
-        spec=own,
+        built_s=built_s, exporter=f"edge-pose {__version__}", not_compared=found.why_not,
+        agreement=found.numbers, spec=own and replace(own, agreement={**own.agreement, **found.prefixed()}),
     )  # fmt: skip
     cache.write_engine(engine, plan, document)
     log.info("%s: %.1f MB in %.1f s by %s", engine, plan.nbytes / 1e6, document.built_s, library)
