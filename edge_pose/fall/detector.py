@@ -25,13 +25,16 @@ SERIES = ("shoulders", "hips", "head", "rise", "lean", "aspect", "plunge", "hip_
 class Person:
     """One person: the machine, the track that shows it now, when it was last seen, and if by a row without a track.
 
-    alarmed: an alarm of this person was told, and so will be what follows.
+    known_id: the last track it had. alarm_id: that of its alarm, which all that follows carries too. alarmed: an alarm
+    of this person was told, and so will be what follows.
     """
 
     machine: Machine
     track_id: int
     seen_s: float
     filled: bool = False
+    known_id: int = -1
+    alarm_id: int = -1
     alarmed: bool = False
 
 
@@ -53,6 +56,7 @@ class FallDetector:
         self.people: list[Person] = []
         self._now = -math.inf
         self._looked_s = -math.inf
+        self._frame_hw: tuple[int, int] | None = None
         self._alarms: list[tuple[float, float, float, float]] = []  # time, x, y, reach in pixels
 
     def reset(self) -> None:
@@ -72,6 +76,11 @@ class FallDetector:
         if len(poses.skeleton) != 17:
             raise ShapeError(f"falls are judged by COCO's 17 joints, got poses of {len(poses.skeleton)}")
         self._now = time_s
+        if frame_hw != self._frame_hw:  # another picture: what is known is in the pixels of the old one
+            self.people.clear()
+            self._alarms.clear()
+            self._frame_hw = frame_hw
+        self.people = [p for p in self.people if self._remembered(p, time_s)]
         events: list[FallEvent] = []
         shown = self._shown(poses, time_s, frame_hw)
         for person, now in self._matched(shown, time_s):
@@ -83,7 +92,6 @@ class FallDetector:
                 centre = person.machine.body.last.centre if person.machine.body.last else (0.0, 0.0)
                 effect = effect_at(self.zones, *centre, frame_hw) if self.zones else None
                 self._tell(events, person, person.machine.unseen(time_s), muted=effect == "mute")
-        self.people = [p for p in self.people if self._remembered(p, time_s)]
         return tuple(events)
 
     def finish(self, time_s: float) -> tuple[FallEvent, ...]:
@@ -141,7 +149,7 @@ class FallDetector:
                 person = None
             if person is None:
                 person = self._lost_near(now, time_s, taken) or self._new(time_s)
-                person.track_id = track
+                person.track_id = person.known_id = track
                 taken.add(id(person))
             person.seen_s, person.filled = time_s, track < 0
             pairs.append((person, now))
@@ -204,6 +212,7 @@ class FallDetector:
         if finding.event in ("fall.confirmed", "fall.candidate"):
             person.alarmed = not muted and not self._recent(person, now)
             if person.alarmed:
+                person.alarm_id = person.known_id
                 self._mark(person, now)
         if not person.alarmed:
             return
@@ -211,7 +220,7 @@ class FallDetector:
         event = FallEvent(
             event=finding.event,
             time_s=now,
-            track_id=person.track_id,
+            track_id=person.alarm_id,
             confidence=finding.confidence,
             evidence=evidence,
             source=self.source,

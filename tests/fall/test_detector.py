@@ -159,6 +159,24 @@ def test_a_broken_track_carries_on_under_another_id():
     assert kinds(told) == ["fall.confirmed"]
 
 
+def test_recovery_has_the_id_of_its_alarm_though_tracks_broke():
+    detector, told = FallDetector(), []
+    for time_s, poses in film(UP_AGAIN, CAMERA, 15.0, np.random.default_rng(1), yaw=70):
+        broken = replace(poses, ids=np.where(poses.ids > 0, 1 + int(time_s / 1.1), -1))
+        told += detector.update(broken, time_s, CAMERA.hw)
+    assert kinds(told) == ["fall.confirmed", "fall.recovered"]
+    assert told[0].track_id == told[1].track_id > 0
+
+
+def test_a_stream_that_comes_back_in_another_size_begins_anew():
+    detector = FallDetector()
+    for time_s, poses in film(Motion("s", False, steps((1, STAND))), CAMERA, 15.0, np.random.default_rng(1)):
+        detector.update(poses, time_s, CAMERA.hw)
+    assert len(detector.people) == 1
+    detector.update(Poses.empty(), 1.1, (240, 320))
+    assert detector.people == []
+
+
 def test_one_fall_seen_twice_is_one_alarm():
     detector, told = FallDetector(), []
     for time_s, poses in film(FALL, CAMERA, 15.0, np.random.default_rng(1), Flaws(0, 0, 0), yaw=70):
