@@ -296,3 +296,13 @@ def test_two_pipelines_share_nothing():
     with Pipeline(Seeing(), Numbers(40)) as one, Pipeline(Seeing(), Numbers(60)) as two:
         pairs = list(zip(one, two, strict=False))
     assert [a.frame.index for a, _ in pairs] == [b.frame.index for _, b in pairs] == list(range(40))
+
+
+def test_the_date_may_jump_backwards(monkeypatch):
+    """Set by a time server, say: nothing of the pipeline goes by it."""
+    dates = iter(range(10**9, 0, -(10**5)))
+    monkeypatch.setattr(time, "time", lambda: float(next(dates)))
+    with Pipeline(Seeing(), Numbers(40), track=True, smooth=True) as stream:
+        results = list(stream)
+    assert len(results) == 40
+    assert min(min(r.timings_ms.values()) for r in results) >= 0

@@ -246,6 +246,44 @@ def test_where_nobody_is(url, message):
         open_source(url, timeouts=SHORT)
 
 
+def relay(port, noise_after):
+    """Stands between; the first connection gets noise into the stream after so many bytes of it, once."""
+    poisoned = []
+
+    def talk(connection):
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            threading.Thread(target=pump, args=(connection, server), daemon=True).start()
+            seen = 0
+            while data := server.recv(4096):
+                seen += len(data)
+                if seen > noise_after and not poisoned:
+                    poisoned.append(seen)
+                    connection.sendall(GARBAGE[:50_000])
+                connection.sendall(data)
+
+    def pump(source, target):
+        try:
+            while data := source.recv(4096):
+                target.sendall(data)
+        except OSError:  # one side has gone
+            pass
+
+    return talk, poisoned
+
+
+@pytest.mark.slow
+def test_noise_inside_an_rtsp_connection(rtsp, tcp):
+    talk, poisoned = relay(rtsp.port, 15_000)
+    server = tcp(talk)
+    with stream_of(f"rtsp://127.0.0.1:{server.port}/live") as source:
+        until(source, lambda frame: poisoned)
+        begun = time.monotonic()
+        back = until(source, lambda frame: time.monotonic() - begun > 3)
+        frames = [next(source) for _ in range(15)]
+    assert {f.image.shape for f in frames} == {(120, 160, 3)}
+    assert frames[-1].time_s - back.time_s < 20
+
+
 def mjpeg(count, pause_s=0.02, cut=False):
     """A server of pictures one after the other, as network cameras have it."""
     _, data = cv2.imencode(".jpg", picture(48, 64))
