@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge_pose.errors import MissingDependencyError, WebError
+from edge_pose.fall.event import redacted
 from edge_pose.web.address import SHORT_TOKEN, Address, check_token, own_names, url_of
 from edge_pose.web.board import Board, Result
 from edge_pose.web.guard import Guard
@@ -35,8 +36,8 @@ class WebPage:
 
     address: HOST:PORT; port 0 takes any free one. An address that others can reach needs a token, which browsers give
     once, as /?token=..., and programs as `Authorization: Bearer ...`. privacy: no picture is kept, encoded or sent,
-    only joints. zones_path: JSON file of zones that the page shows and edits. title: of the page; nothing secret.
-    names: host names, besides this machine's own, under which the page is reached.
+    only joints. zones_path: JSON file of zones that the page shows and edits. title: of the page;
+    secrets of an address in it are left out. names: host names, besides this machine's own, that it is reached by.
     Raises WebError (port in use, no token, unreadable zones), MissingDependencyError.
     """
 
@@ -53,7 +54,7 @@ class WebPage:
         config_of = _server_config()
         place = Address.parse(address)
         self._zones = ZoneFile(Path(zones_path)) if zones_path is not None else None
-        self._about: dict[str, Any] = {"title": title, "privacy": privacy, "zones": self._zones is not None}
+        self._about: dict[str, Any] = {"title": redacted(title), "privacy": privacy, "zones": self._zones is not None}
         self._board = Board(privacy=privacy)
         self._hub = Hub(self._board, self._tell_about)
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -136,6 +136,8 @@ def test_credentials_of_the_source_stay_here(page, watch):
     page.publish(shown)
     viewer = watch(page)
     assert "secret" in shown.frame.source
+    with WebPage("127.0.0.1:0", title="rtsp://ann:secret@cam/1?token=secret") as named:
+        assert watch(named).note("about")["title"] == "rtsp://cam/1"
     assert "secret" not in repr(viewer.picture()) + repr(viewer.notes) + get(page, "metrics").text
 
 

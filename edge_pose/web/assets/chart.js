@@ -2,8 +2,8 @@
 
 const COLORS = ["#e69f00", "#4c8dd6", "#2fb38a", "#cc79a7", "#8f7ee7", "#d5733a", "#7b8794", "#b5a642"];
 const FRAMES = 150;
-// Not stages of a frame's way: what all of them take, and what happens meanwhile.
-const ASIDE = new Set(["total", "latency", "source", "sinks"]);
+// No work of this frame: what all of it takes, and what waits or happens meanwhile.
+const ASIDE = new Set(["total", "latency", "queue", "source", "sinks"]);
 
 export class Chart {
   constructor(canvas, legend, total) {
@@ -80,10 +80,10 @@ export class Chart {
   }
 }
 
-/** All that a frame took: its latency, the total, or its stages where neither is told. */
+/** All that a frame took: the total, or its stages where that is not told. */
 function whole(row) {
   const sum = Object.entries(row).reduce((ms, [name, value]) => ms + (ASIDE.has(name) ? 0 : value), 0);
-  return Math.max(row.latency ?? row.total ?? 0, sum);
+  return Math.max(row.total ?? 0, sum);
 }
 
 /** The next number that, like its half, is easily read. */

@@ -11,7 +11,7 @@ const editor = new Editor(stage, {
   box: $("editor"), hint: $("hint"), list: $("zone-list"), tools: $("tools"), edit: $("zones-edit"),
   add: document.querySelectorAll("[data-kind]"), cancel: $("zones-cancel"), save: $("zones-save"),
 });
-let connection = "wait", stale = null, title = "edge-pose", people = 0, alarm = null, seen = null, shown = 0;
+let connection = "wait", stale = null, title = "edge-pose", people = 0, alarm = null, seen = null, shown = 0, latency = null;
 
 function status() {
   const state = connection === "live" && stale !== null ? "stale" : connection;
@@ -59,9 +59,11 @@ async function onPicture(head, jpeg) {
   chart.add(head.timings_ms);
   $("given-up").textContent = head.given_up.length ? `Given up for the budget: ${head.given_up.join("; ")}` : "";
   showPeople($("count"), $("ids"), head.people);
+  const { latency: now = null } = head.timings_ms;
+  latency = latency === null || now === null ? now : 0.9 * latency + 0.1 * now; // steady enough to be read
   if (performance.now() - shown > 250) {
     shown = performance.now();
-    showFigures($("figures"), head);
+    showFigures($("figures"), { ...head, latency });
   }
   status();
 }
@@ -69,7 +71,7 @@ async function onPicture(head, jpeg) {
 $("picture").onchange = ({ target }) => { stage.picture = target.checked; stage.draw(); };
 $("labels").onchange = ({ target }) => { stage.labels = target.checked; stage.draw(); };
 $("alarm-seen").onclick = () => { seen = alarm?.event.id; raise(); };
-showFigures($("figures"), { fps: 0, frame: -1, counters: {} });
+showFigures($("figures"), { fps: 0, latency: null, counters: {} });
 watch({
   onPicture,
   onNote: (kind, content) => { notes[kind]?.(content); status(); },

@@ -11,7 +11,7 @@ const WORDS = {
   "fall.recovered": "Up again", "watch.ok": "Camera sees again", "watch.no_frames": "No frames from the camera",
   "watch.covered": "Camera covered", "watch.dark": "Too dark",
 };
-const COUNTERS = { dropped: "Dropped", reconnects: "Reconnects", waited: "Waited", gaps: "Gaps" };
+const COUNTERS = { dropped: "Dropped", reconnects: "Reconnects", gaps: "Gaps" };
 
 function element(kind, text, more = {}) {
   return Object.assign(document.createElement(kind), { textContent: text, ...more });
@@ -40,8 +40,8 @@ export function showPeople(count, ids, people) {
   }));
 }
 
-export function showFigures(list, { fps, frame, counters }) {
-  const rows = { "Frames/s": fps.toFixed(1), Frames: (frame + 1).toLocaleString() };
+export function showFigures(list, { fps, latency, counters }) {
+  const rows = { "Frames/s": fps.toFixed(1), Latency: latency === null ? "\u2013" : `${latency.toFixed(0)} ms` };
   for (const [name, text] of Object.entries(COUNTERS)) {
     const value = counters[name] ?? 0;
     if (value > 0 || name === "dropped" || name === "reconnects") rows[text] = value.toLocaleString();
