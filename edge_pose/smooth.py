@@ -133,10 +133,10 @@ class Smoother:
 
     def _places(self, ids: list[int], joints: int) -> Any:
         """Return where these people are in the arrays, which grow for new ones and forget those long unseen."""
-        if ids == self._ids:
-            return slice(None)
         if joints != self._x.shape[1]:
             self._empty(joints)
+        if ids == self._ids:
+            return slice(None)
         kept = np.flatnonzero(self._now - self._seen.max(axis=1, initial=NEVER) <= self.config.memory_s)
         if len(kept) < len(self._ids):
             self._ids = [self._ids[i] for i in kept]

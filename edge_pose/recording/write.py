@@ -116,10 +116,13 @@ class Recorder:
 
     def _spill(self) -> None:
         try:
-            written = self._file.write(self._waiting) if self._waiting else 0
-            if written != len(self._waiting):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._size += written
+            left = memoryview(bytes(self._waiting))
+            while left:  # a disk that fills up takes a part first, and says why the rest does not go with the next try
+                written = self._file.write(left)
+                if not written:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                left = left[written:]
+            self._size += len(self._waiting)
             self._waiting.clear()
             if self._sync:
                 os.fsync(self._file.fileno())

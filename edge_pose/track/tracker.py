@@ -102,7 +102,8 @@ class Tracker:
         named = tracks.ids > 0
         _pair(worth, may, np.ones(len(tracks), bool), strong, owners)
         if not strong.all():
-            _pair(worth, may, named, sound & ~strong, owners)
+            close = likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= config.match
+            _pair(worth, close, named, sound & ~strong, owners)
         if (owners[sound] < 0).any():
             part = likeness.cover(expected, people, smaller=True)
             _pair(part, part >= INSIDE, named, sound, owners)
