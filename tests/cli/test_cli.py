@@ -148,9 +148,9 @@ def test_debug_lets_the_traceback_through(capsys):
 
 
 def test_unexpected_errors_are_one_line_too(monkeypatch, capsys, yolo, picture):
-    import edge_pose.pipeline
+    import edge_pose.pipeline.work
 
-    monkeypatch.setattr(edge_pose.pipeline.Pipeline, "_infer", lambda self: 1 / 0)
+    monkeypatch.setattr(edge_pose.pipeline.work.Work, "_infer", lambda self: 1 / 0)
     code, line = fails(capsys, "run", yolo, picture)
     assert code == 1
     assert "unexpected ZeroDivisionError" in line
@@ -161,9 +161,9 @@ def test_unexpected_errors_are_one_line_too(monkeypatch, capsys, yolo, picture):
 def test_interrupted_in_a_video(how, yolo, video, tmp_path):
     """Files are closed and valid, whatever frame it was."""
     slow = (
-        "import sys, time, edge_pose.pipeline.live as p; real = p.Pipeline._work\n"
-        "def work(*a): time.sleep(0.1); return real(*a)\n"
-        "p.Pipeline._work = work\n"
+        "import sys, time, edge_pose.pipeline.work as p; real = p.Work._result\n"
+        "def result(*a): time.sleep(0.1); return real(*a)\n"
+        "p.Work._result = result\n"
         "from edge_pose.cli import main; sys.exit(main())"
     )
     words = ["run", yolo, video, "--json", f"{tmp_path}/o.jsonl", "--video", f"{tmp_path}/o.mp4"]
