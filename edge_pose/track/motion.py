@@ -14,8 +14,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-MEMORY_S = 0.1
-TOP_CHANGE = 4.0  # of the speed between two sights, in body sizes (root of the box area) per second: nobody does more
+MEMORY_S = 0.1  # of the filter of place and speed: so long it takes until a sudden turn is believed
 BRAKE_S = 3.0  # who is hidden does not walk on for ever: the time in which the expected speed falls to a third
 SHRINK_S = 1.5  # in which the body takes two thirds of a smaller box: whom an obstacle cuts off is not smaller
 LOST_S = 0.1  # from which somebody unseen is expected with the whole body, not with what showed last
@@ -27,7 +26,8 @@ class Tracks:
 
     ids (M,): -1 while there is none. hits: sights. seen: time of the last sight. scores: its box score. xy (M, K, 2),
     joints (M, K): its pose. mid, half (M, 2): centre and half sides of its box. low, high (M, 2): corners of the body
-    at that time, as far as it showed lately. velocity (M, 2): px/s.
+    at that time, as far as it showed lately. velocity (M, 2): px/s. ahead (M, 2): px from where they were seen to
+    where they are believed to be: a finding that slides from one person to another as they cross goes against that.
     """
 
     ids: I64
@@ -56,8 +56,8 @@ class Tracks:
         n = len(people)
         numbers = np.full(n, -1, np.int64), np.ones(n, np.int64), np.full(n, time_s)
         pose = people.scores.copy(), people.xy.copy(), people.joints.copy()
-        low, high = people.mid - people.half, people.mid + people.half
-        return cls(*numbers, *pose, people.mid.copy(), people.half.copy(), low, high, np.zeros((n, 2)), np.zeros((n, 2)))
+        mid, half, still = people.mid.copy(), people.half.copy(), np.zeros((n, 2))
+        return cls(*numbers, *pose, mid, half, mid - half, mid + half, still, still.copy())
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,7 +82,11 @@ class Tracks:
         return People(xy, self.joints, mid + moved, half, self.scores, gap)
 
     def see(self, rows: Any, people: People, time_s: float) -> None:
-        """Take a new sight of some of them, one row of `people` each."""
+        """Take a new sight of some of them, one row of `people` each.
+
+        Place and speed: a fading-memory filter of first order (Zarchan, Musoff 2009, ch. 7), which for the first sights
+        is the line of least squares through them.
+        """
         if len(people) == len(self) and bool((rows == np.arange(len(rows))).all()):
             rows = slice(None)
         dt = (time_s - self.seen[rows])[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from edge_pose.poses import Poses
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-GROW = 2.0
+DRIFT = 2.0  # body sizes a second by which a pose that was not seen may be off
 VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
 
 
@@ -21,7 +21,8 @@ VISIBLE = 0.2  # joints at or below this score say nothing about where somebody 
 class People:
     """N people: xy (N, K, 2), joints (N, K) scores, mid and half (N, 2) centre and half sides of the box, scores (N,).
 
-    All finite; half sides are at least half a pixel; joints that were not finite have score 0.
+    All finite; half sides are at least half a pixel; joints that were not finite have score 0. gap: seconds since they
+    were seen, a number or (N,).
     """
 
     xy: F32
@@ -29,7 +30,7 @@ class People:
     mid: F64
     half: F64
     scores: F32
-    gap: Any = 0.0
+    gap: F64 | float = 0.0
 
     @classmethod
     def of(cls, poses: Poses) -> People:
@@ -53,5 +54,5 @@ class People:
 
     @property
     def areas(self) -> F32:
-        """Box areas (N,), square pixels."""
-        return (4 * self.half[:, 0] * self.half[:, 1] * (1 + GROW * self.gap)**2).astype(np.float32)
+        """Areas (N,) that poses are compared by, square pixels: the box's, and more the longer nobody was seen."""
+        return (4 * self.half[:, 0] * self.half[:, 1] * (1 + DRIFT * self.gap) ** 2).astype(np.float32)

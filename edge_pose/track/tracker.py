@@ -21,10 +21,10 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
-MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how much of their sides boxes grow before they are compared
+MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
-WITHIN = 0.5
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
+WITHIN = 0.5  # share of a weak row's box in a strong one's from which it says nothing of its own
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
 DEFAULTS = TrackConfig()
 
