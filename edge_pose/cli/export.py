@@ -35,7 +35,7 @@ def export(
     detector: Annotated[
         str | None, typer.Option(help="Finds people in --calib, for networks that look at one at a time.")
     ] = None,
-    max_drop: Annotated[float, typer.Option(min=0, help="AP points that the precision may cost.")] = 1.0,
+    max_drop: Annotated[float, typer.Option(min=0, help="AP points, or hundredths of OKS, that it may cost.")] = 1.0,
     batch: Annotated[str | None, typer.Option(metavar="MIN:OPT:MAX", help="Rows that it will be given.")] = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input in pixels; by default the model's.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for what is made.")] = Path(),
