@@ -5,6 +5,7 @@ A joint counts as known where the two agree. Networks see less in people who lie
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def labelled_frames(films: list[Path], people: int) -> Iterator[tuple[NDArray[np
     with (
         ep.load("movenet-lightning", threads=1) as follower,
         ep.load("movenet-lightning", threads=1, confidence=0.0) as movenet,
-        load_for_boxes("pp-tinypose", threads=1) as tinypose,
+        contextlib.closing(load_for_boxes("pp-tinypose", threads=1)) as tinypose,
     ):
         for film in films:
             follower.reset()
