@@ -137,7 +137,7 @@ def watch(
             loop.end()
         problems = len(frames.problems)
     trouble = f", {problems} problem{'s' if problems != 1 else ''} (see above)" if problems else ""
-    say(f"{loop.frames} frames, {loop.told} event{'s' if loop.told != 1 else ''}{trouble}")
+    say(f"{loop.frames} frame{'s' if loop.frames != 1 else ''}, {loop.told} event{'s' if loop.told != 1 else ''}{trouble}")
 
 
 def _opened(

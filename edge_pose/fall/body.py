@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_pose.fall.config import FallConfig
 from edge_pose.fall.posture import ANKLE, HEAD, HIP, SHOULDER, TORSO, Posture
@@ -20,6 +21,7 @@ SHRUNK_S = 1.5  # for so long; then it is somebody who went away from the camera
 STATURE_S, FLOOR_S, FADE_S = 0.3, 0.2, 20.0  # time constants of what is learnt
 GROW_S = 1.0  # in which a guessed stature follows longer parts: nobody grows while falling towards the camera
 WEAK = 0.45  # of the best box score lately, below which somebody is hardly seen
+LEGLESS = 0.2  # so near to the lower edge of the frame, legs that are not seen are below it
 STEADY_S = 0.07  # of the positions that plunges are read off
 
 
@@ -29,7 +31,8 @@ class Sample:
 
     rise: shoulders above hips. lean: of the torso, degrees from upright. plunge, hip_plunge: how far shoulders and hips
     came down within the window that ends here. stands, squats: has the shape of somebody who does. weak: the network is
-    much less sure of this person than it used to be. moved: speed of the body's centre, heights/s.
+    much less sure of this person than it used to be. legless: the legs are below the frame. moved: speed of the body's
+    centre, heights/s.
     """
 
     time_s: float
@@ -44,9 +47,23 @@ class Sample:
     stands: bool
     squats: bool
     weak: bool
+    legless: bool
     moved: float
     score: float
     seen: int
+
+
+class Level(NamedTuple):
+    """How high a part of the body was, as y in the frame; feet_px: where the feet were if the person stood, or NaN."""
+
+    time_s: float
+    y_px: float
+    feet_px: float
+
+    def came_down(self, y_px: float, feet_px: float) -> float:
+        """Return the way down to y, less what the feet came down on."""
+        nearer = feet_px - self.feet_px
+        return y_px - self.y_px - (nearer if nearer > 0 else 0.0)  # NaN is not above 0
 
 
 class Body:
@@ -66,7 +83,7 @@ class Body:
         self._upright_s = 0.0  # for how long the person has looked like standing
         self._known_s = 0.0  # for how long the stature was guessed
         self._shrunk: tuple[float, float] | None = None  # since when, and until when
-        self._tracks: tuple[deque[tuple[float, float]], deque[tuple[float, float]]] = (deque(), deque())
+        self._tracks: tuple[deque[Level], deque[Level]] = (deque(), deque())
 
     def update(self, posture: Posture) -> Sample:
         """Take one more frame in. Its time must be later than that of the frame before."""
@@ -78,8 +95,10 @@ class Body:
         hips_px = posture.hips[1] if posture.hips else NAN
         if stands and tall and shoulders_px != shoulders_px:  # out of the frame, but where else should they be
             shoulders_px = hips_px - TORSO * tall
+        feet_px = posture.ankles[1] if stands and posture.ankles else NAN
+        now_px = posture.ankles[1] if posture.ankles else NAN
         plunge, hip_plunge = (
-            self._plunge(track, posture.time_s, y)
+            self._plunge(track, Level(posture.time_s, y, feet_px), now_px)
             for track, y in zip(self._tracks, (shoulders_px, hips_px), strict=True)
         )
         torso = posture.torso
@@ -99,6 +118,7 @@ class Body:
             stands,
             bool(tall) and posture.on_feet(tall or 0.0),
             posture.box_score < WEAK * self._usual(posture, step_s),
+            posture.knees is None and posture.ankles is None and posture.below_px < LEGLESS * (tall or 0.0),
             moved,
             posture.score,
             posture.seen,
@@ -161,28 +181,31 @@ class Body:
         else:
             self.floor_px += (floor_px - self.floor_px) * -math.expm1(-step_s / FLOOR_S)
 
-    def _plunge(self, track: deque[tuple[float, float]], now_s: float, y: float) -> float:
-        """Return by how many heights y has come down within the window; NaN where nothing tells.
+    def _plunge(self, track: deque[Level], level: Level, feet_px: float) -> float:
+        """Return by how many heights a level has come down within the window; NaN where nothing tells.
 
-        At the window's edge, the way between two looks counts in proportion: nobody saw how quick it was.
+        At the window's edge, the way between two looks counts in proportion: nobody saw how quick it was. By as much as
+        the feet of somebody who stood came down too, the person came nearer and did not fall.
         """
-        if y != y or not self.stature_px:
+        if level.y_px != level.y_px or not self.stature_px:
             return NAN
-        edge_s = now_s - self.config.window_s
+        edge_s = level.time_s - self.config.window_s
         if track:
-            last_s, last = track[-1]
-            y = last + (y - last) * -math.expm1(-(now_s - last_s) / STEADY_S)
-        track.append((now_s, y))
-        while len(track) > 1 and track[1][0] <= edge_s:
+            last = track[-1]
+            share = -math.expm1(-(level.time_s - last.time_s) / STEADY_S)
+            level = Level(level.time_s, last.y_px + (level.y_px - last.y_px) * share, level.feet_px)
+        track.append(level)
+        while len(track) > 1 and track[1].time_s <= edge_s:
             track.popleft()
-        (first_s, first), best = track[0], 0.0
-        if first_s < edge_s:
-            next_s, after = track[1]
-            first += (after - first) * (edge_s - first_s) / (next_s - first_s)
-            best = y - first
-        for at_s, high in track:
-            if at_s >= edge_s:
-                best = max(best, y - high)
+        first, best = track[0], 0.0
+        if first.time_s < edge_s:
+            after = track[1]
+            part = (edge_s - first.time_s) / (after.time_s - first.time_s)
+            first = Level(edge_s, first.y_px + (after.y_px - first.y_px) * part, first.feet_px)
+            best = first.came_down(level.y_px, feet_px)
+        for then in track:
+            if then.time_s >= edge_s:
+                best = max(best, then.came_down(level.y_px, feet_px))
         return max(best, 0.0) / self.stature_px
 
 

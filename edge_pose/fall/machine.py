@@ -123,10 +123,11 @@ class Machine:
     def vanished_low(self) -> bool:
         """Whether somebody who had been seen well was lost while falling, not at the side of the frame."""
         last, posture = self.last, self.body.last
-        if last is None or posture is None or self.descent is None or posture.cut_side or last.squats:
+        if last is None or posture is None or self.descent is None or posture.cut_side or last.squats or last.legless:
             return False
         low = last.shoulders <= (self.config.raised_shoulders + 0.1) and not last.hips > self.config.raised_hips
-        tipping = not (last.lean < TIP_DEG and last.rise > TIP_RISE)  # somebody who sits down stays upright
+        # Somebody who sits down stays upright; whose torso is not seen has walked out of the picture.
+        tipping = last.lean >= TIP_DEG or last.rise <= TIP_RISE
         return self.descent.plunge >= self.config.plunge_lost and low and tipping and self._steady()
 
     def _glance(self, now_s: float, seen: bool) -> None:
@@ -260,7 +261,7 @@ class Machine:
 
 def floor_low(sample: Sample, config: FallConfig) -> bool:
     """Whether somebody lies at the height of the floor, by what is seen of the body."""
-    if sample.squats:
+    if sample.squats or sample.legless:
         return False
     if sample.hips == sample.hips:
         # Away from a camera that looks down, the body is foreshortened and its hips look high.
@@ -276,7 +277,7 @@ def floor_low(sample: Sample, config: FallConfig) -> bool:
 
 def raised_low(sample: Sample, config: FallConfig) -> bool:
     """Whether somebody lies on something raised, such as a bed, or on the floor away from a high camera."""
-    if sample.squats or sample.hips != sample.hips or sample.shoulders != sample.shoulders:
+    if sample.squats or sample.legless or sample.hips != sample.hips or sample.shoulders != sample.shoulders:
         return False
     if sample.hips > config.raised_hips or sample.shoulders > config.raised_shoulders:
         return False

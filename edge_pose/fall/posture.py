@@ -29,7 +29,7 @@ class Posture:
     """Where the parts of a body are in one frame, in pixels; None where no joint of the part is seen.
 
     box: xyxy. score: mean score of the joints that are seen, 0 without any. seen: how many of them there are.
-    cut_top, cut_bottom, cut_side: the box ends at that edge of the frame.
+    below_px: from the box down to the frame's edge. cut_side: the box ends at a side of the frame.
     """
 
     time_s: float
@@ -42,8 +42,7 @@ class Posture:
     box_score: float
     score: float
     seen: int
-    cut_top: bool
-    cut_bottom: bool
+    below_px: float
     cut_side: bool
     halves: Halves = (None,) * 4
 
@@ -171,8 +170,7 @@ def posture(
         box_score=pose.box_score,
         score=sum(kept) / len(kept) if kept else 0.0,
         seen=len(kept),
-        cut_top=y1 <= EDGE_PX,
-        cut_bottom=y2 >= height - EDGE_PX,
+        below_px=height - y2,
         cut_side=x1 <= EDGE_PX or x2 >= width - EDGE_PX,
         halves=tuple(halves),
     )

@@ -277,3 +277,11 @@ def test_a_recording_may_end_at_any_moment_of_daily_life(name, seed):
         for time_s, poses in rows[:until]:
             detector.update(poses, time_s, CAMERA.hw)
         assert detector.finish(rows[until][0]) == ()
+
+
+@pytest.mark.parametrize("height", [1.6, 2.0, 2.4, 2.8])
+@pytest.mark.parametrize(("yaw", "way"), [(180, 3.8), (170, 3.8), (0, -3.6)])
+@pytest.mark.parametrize("seconds", [2.5, 4.5])
+def test_walking_out_below_the_camera_is_no_fall(height, yaw, way, seconds):
+    walk = Motion("out", False, (*steps((1, STAND)), *motions.walk(STAND, way, 0.0, seconds)))
+    assert watch(walk, yaw=yaw, camera=replace(CAMERA, height=height, down=15.0)) == []

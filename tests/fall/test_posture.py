@@ -86,17 +86,16 @@ def test_joints_that_are_not_finite_are_not_seen():
 
 
 @pytest.mark.parametrize(
-    ("box", "cut"),
+    ("box", "side", "below"),
     [
-        ([50, 50, 90, 200], (False, False, False)),
-        ([50, 0, 90, 200], (True, False, False)),
-        ([50, 50, 90, 479], (False, True, False)),
-        ([1, 50, 90, 200], (False, False, True)),
-        ([50, 50, 640, 200], (False, False, True)),
+        ([50, 50, 90, 200], False, 280),
+        ([50, 50, 90, 479], False, 1),
+        ([1, 50, 90, 200], True, 280),
+        ([50, 50, 640, 200], True, 280),
     ],
 )
-def test_bodies_are_cut_off_at_the_frames_edge(box, cut):
+def test_bodies_are_cut_off_at_the_frames_edge(box, side, below):
     pose = seen(STAND)
     pose.box[:] = box
     now = posture(pose, 1.0, CAMERA.hw, 0.2)
-    assert (now.cut_top, now.cut_bottom, now.cut_side) == cut
+    assert (now.cut_side, now.below_px) == (side, below)
