@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_pose.backends.base import Backend
+from edge_pose.backends.base import Backend, TensorInfo
 
 ROWS = 2  # a lane's share that is quickest a row: one costs 8.1 ms, two 7.4 each, four 7.6, eight 8.4
 MAX_LANES = 16
@@ -36,7 +36,7 @@ class Lanes:
         self.engine, self.device, self.metadata = whole.engine, whole.device, whole.metadata
         self.outputs = whole.outputs
         first = whole.inputs[0]
-        self.inputs = (replace(first, shape=(None, *first.shape[1:])),)
+        self.inputs: tuple[TensorInfo, ...] = (replace(first, shape=(None, *first.shape[1:])),)
         self._whole, self._single, self._lanes = whole, single, lanes
         self.rows = ROWS * lanes
         self._closed = False
