@@ -64,10 +64,10 @@ class Tracks:
 
     def rows(self, rows: Any) -> Tracks:
         """Return some of them."""
-        return Tracks(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Tracks(*[getattr(self, name)[rows] for name in NAMES])
 
     def __add__(self, others: Tracks) -> Tracks:
-        return Tracks(*(np.concatenate([getattr(self, f.name), getattr(others, f.name)]) for f in fields(self)))
+        return Tracks(*[np.concatenate([getattr(self, name), getattr(others, name)]) for name in NAMES])
 
     def at(self, time_s: float) -> People:
         """Where they are expected at a time."""
@@ -82,44 +82,53 @@ class Tracks:
         return People(xy, self.joints, mid + moved, half, self.scores, gap)
 
     def see(self, rows: Any, people: People, time_s: float) -> None:
-        """Take a new sight of some of them, one row of `people` each.
+        """Take a new sight of some of them, one row of `people` each, whose arrays are kept.
 
         Place and speed: a fading-memory filter of first order (Zarchan, Musoff 2009, ch. 7), which for the first sights
         is the line of least squares through them.
         """
-        if len(people) == len(self) and bool((rows == np.arange(len(rows))).all()):
-            rows = slice(None)
-        dt = (time_s - self.seen[rows])[:, None]
-        half, velocity = self.half[rows], self.velocity[rows]
+        every = len(rows) == len(self) and rows.tolist() == list(range(len(rows)))
+        old = self if every else self.rows(rows)
+        dt = (time_s - old.seen)[:, None]
         low, high = people.mid - people.half, people.mid + people.half
         # How far: by the joints that show in both sights, because a box that an obstacle cuts off goes another way.
-        both = (self.joints[rows] > VISIBLE) & (people.joints > VISIBLE)
-        weight = both.sum(axis=1)
-        shift = np.einsum("nkc,nk->nc", people.xy - self.xy[rows], both) / np.maximum(weight, 1)[:, None]
+        both = ((old.joints > VISIBLE) & (people.joints > VISIBLE)).astype(np.float32)
+        weight = both.sum(axis=1, keepdims=True)
+        shift = (both[:, None] @ (people.xy - old.xy))[:, 0].astype(np.float64) / np.maximum(weight, 1)
         if weight.min() < 3:
-            edges = low - self.mid[rows] + half, high - self.mid[rows] - half
-            common = np.where(np.abs(edges[0]) < np.abs(edges[1]), *edges) * (edges[0] * edges[1] > 0)
-            shift = np.where(weight[:, None] < 3, common, shift)
+            left, right = low - old.mid + old.half, high - old.mid - old.half
+            common = np.where(np.abs(left) < np.abs(right), left, right) * (left * right > 0)
+            shift = np.where(weight < 3, common, shift)
         # Whose body shows in part only goes on as before: the joints of what is hidden are squeezed into what is not.
-        body_low, body_high = self.low[rows], self.high[rows]
-        whole = (2 * people.half).prod(axis=1) / np.maximum(body_high - body_low, 1.0).prod(axis=1)
-        trust = np.clip(2 * whole - 0.6, 0.1, 1.0)[:, None]
-        hits = self.hits[rows] + 1
-        n, fade = hits[:, None], np.exp(dt / -MEMORY_S)
-        place = np.maximum(1 - fade * fade, (4 * n - 2) / (n * (n + 1))) * trust
-        speed = np.maximum((1 - fade) ** 2, 6 / (n * (n + 1))) * trust
-        wrong = shift - self.ahead[rows] - velocity * dt
-        self.ahead[rows] = np.where(dt > LOST_S, 0.0, (place - 1) * wrong)
-        velocity = velocity + speed * wrong / dt
-        self.velocity[rows] = velocity
-        shift = trust * shift + (1 - trust) * velocity * dt
-        body_low, body_high = body_low + shift, body_high + shift
-        below, above = np.maximum(body_low - low, 0), np.maximum(high - body_high, 0)
-        push = np.where((below > 0) & (above > 0), 0.0, above - below)
+        body = old.high - old.low
+        shown = 4 * people.half[:, :1] * people.half[:, 1:] / np.maximum(body[:, :1] * body[:, 1:], 1.0)
+        trust = np.minimum(np.maximum(2 * shown - 0.6, 0.1), 1.0)
+        n = (old.hits + 1)[:, None]
+        first, fade = 1 / (n * (n + 1)), np.exp(dt / -MEMORY_S)
+        place = trust * np.maximum(1 - fade * fade, (4 * n - 2) * first)
+        speed = trust * np.maximum((1 - fade) * (1 - fade), 6 * first)
+        wrong = shift - old.ahead - old.velocity * dt
+        velocity = old.velocity + speed / dt * wrong
+        ahead = (place - 1) * wrong
+        if dt.max() > LOST_S:
+            ahead = np.where(dt > LOST_S, 0.0, ahead)
+        # How large: as before, moved by no more than it takes to hold what shows, and slowly shrinking to that.
+        moved = trust * shift + (1 - trust) * velocity * dt
+        body_low, body_high = old.low + moved, old.high + moved
+        below, above = np.maximum(body_low - low, 0.0), np.maximum(high - body_high, 0.0)
+        push = (above - below) * (below * above == 0)
         smaller = 1 - np.exp(dt / -SHRINK_S)
         body_low, body_high = np.minimum(body_low + push, low), np.maximum(body_high + push, high)
-        self.low[rows] = body_low + smaller * (low - body_low)
-        self.high[rows] = body_high + smaller * (high - body_high)
-        self.mid[rows], self.half[rows] = people.mid, people.half
-        self.xy[rows], self.joints[rows] = people.xy, people.joints
-        self.seen[rows], self.scores[rows], self.hits[rows] = time_s, people.scores, hits
+        new = (
+            old.ids, old.hits + 1, np.full(len(rows), time_s), people.scores, people.xy, people.joints, people.mid,
+            people.half, body_low + smaller * (low - body_low), body_high + smaller * (high - body_high),
+            velocity, ahead,
+        )  # fmt: skip
+        for name, values in zip(NAMES, new, strict=True):
+            if every:
+                setattr(self, name, values)
+            else:
+                getattr(self, name)[rows] = values
+
+
+NAMES = tuple(f.name for f in fields(Tracks))

@@ -157,6 +157,10 @@ class Tracker:
 
 def _pair(worth: F64, may: Mask, tracks: Mask, rows: Mask, owners: I64) -> None:
     """Give rows (N,) that have none a track (M,) that has none, the best for all of them together."""
+    if worth.size == 1:  # one person alone, who is most of all
+        if may[0, 0] and tracks[0] and rows[0] and owners[0] < 0:
+            owners[0] = 0
+        return
     left, right = tracks.copy(), (rows & (owners < 0)).nonzero()[0]
     left[owners[owners >= 0]] = False
     free = left.nonzero()[0]
