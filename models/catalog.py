@@ -52,12 +52,18 @@ class ModelEntry:
     def spec(self, *, input_hw: HW | None = None, **options: Any) -> ModelSpec:
         """Say what the network built with these options expects and gives. Raises SpecError as build does."""
         self._check(options, input_hw)
+        if options:  # whether they fit together, the builder knows; nothing of a network's size is allocated
+            with torch.device("meta"):
+                self.build(input_hw=input_hw, **options)
         return self.describe(self.name, {**self.builder.keywords, **options}, input_hw)
 
     def _check(self, options: Options, input_hw: HW | None) -> None:
         for option in options:
             if option not in self.options:
                 raise SpecError(f"{self.name} has no option {option!r}: {nearest(option, self.options)}")
+            usual = inspect.signature(self.builder).parameters[option].default
+            if type(usual) in (int, bool, str) and type(options[option]) is not type(usual):
+                raise SpecError(f"{self.name}: {option} must be {type(usual).__name__}, got {options[option]!r}")
         if input_hw is not None and (min(input_hw) < 1 or any(side % STRIDE for side in input_hw)):
             raise SpecError(f"input_hw must be (height, width), positive multiples of {STRIDE}, got {input_hw}")
 

@@ -4,13 +4,17 @@ Sources: the published architecture description and size tables at docs.ultralyt
 Hussain 2024 ("YOLOv11: an overview of the key architectural enhancements"); pinned by net_yolo11n and net_yolo11n_pose.
 """
 
+from collections.abc import Callable
+
 from torch import nn
 
 from edge_pose.models.yolo.attention import C2Psa
 from edge_pose.models.yolo.blocks import Bottleneck, ConvBn, SplitChain, Sppf, c3k
 from edge_pose.models.yolo.heads import DetectHead, PoseHead, separable_branch
-from edge_pose.models.yolo.net import Parts, YoloNet, build
+from edge_pose.models.yolo.net import Pair, Parts, YoloNet, build
 from edge_pose.models.yolo.scale import Scale, check_counts, scale_of
+
+Widths = tuple[int, int, int, int, int]
 
 SCALES = {
     "n": Scale(0.50, 0.25, light=True),
@@ -26,6 +30,23 @@ def bottleneck(channels: int) -> nn.Module:
     return Bottleneck(channels, channels)
 
 
+def plan(scale: Scale) -> tuple[Widths, int, Callable[[int], nn.Module]]:
+    """Return the widths of the five stages, how often blocks are repeated, and the light block."""
+    c1, c2, c3, c4, c5 = (scale.channels(c) for c in (64, 128, 256, 512, 1024))
+    return (c1, c2, c3, c4, c5), scale.repeats(2), bottleneck if scale.light else c3k
+
+
+def stages(widths: Widths, depth: int, light: Callable[[int], nn.Module]) -> tuple[Pair, Pair, Pair, Pair]:
+    """Return what follows the stem, down to stride 32."""
+    c1, c2, c3, c4, c5 = widths
+    return (
+        (ConvBn(c1, c2, 3, 2), SplitChain(c2, c3, depth, light, expansion=0.25)),
+        (ConvBn(c3, c3, 3, 2), SplitChain(c3, c4, depth, light, expansion=0.25)),
+        (ConvBn(c4, c4, 3, 2), SplitChain(c4, c4, depth, c3k)),
+        (ConvBn(c4, c5, 3, 2), SplitChain(c5, c5, depth, c3k)),
+    )
+
+
 def build_yolo11(size: str, *, classes: int = 80, keypoints: int = 0, init: bool = False) -> YoloNet:
     """Build YOLO11 of size n, s, m, l or x; keypoints > 0 makes it a pose model of that many joints.
 
@@ -38,23 +59,16 @@ def build_yolo11(size: str, *, classes: int = 80, keypoints: int = 0, init: bool
 
 def parts(scale: Scale, classes: int, keypoints: int) -> Parts:
     """Put the version's blocks into the shared body."""
-    c1, c2, c3, c4, c5 = (scale.channels(c) for c in (64, 128, 256, 512, 1024))
-    light = bottleneck if scale.light else c3k
-    depth = scale.repeats(2)
-    maps = (c3, c4, c5)
+    widths, depth, light = plan(scale)
+    c3, c4, c5 = maps = widths[2:]
     head = (
         PoseHead(maps, classes, keypoints, class_branch=separable_branch)
         if keypoints
         else DetectHead(maps, classes, class_branch=separable_branch)
     )
     return Parts(
-        stem=ConvBn(3, c1, 3, 2),
-        stages=(
-            (ConvBn(c1, c2, 3, 2), SplitChain(c2, c3, depth, light, expansion=0.25)),
-            (ConvBn(c3, c3, 3, 2), SplitChain(c3, c4, depth, light, expansion=0.25)),
-            (ConvBn(c4, c4, 3, 2), SplitChain(c4, c4, depth, c3k)),
-            (ConvBn(c4, c5, 3, 2), SplitChain(c5, c5, depth, c3k)),
-        ),
+        stem=ConvBn(3, widths[0], 3, 2),
+        stages=stages(widths, depth, light),
         top=[Sppf(c5, c5), C2Psa(c5, depth)],
         rising=(SplitChain(c5 + c4, c4, depth, light), SplitChain(c4 + c4, c3, depth, light)),
         sinking=(

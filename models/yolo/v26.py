@@ -11,7 +11,7 @@ from edge_pose.models.yolo.blocks import Bottleneck, ConvBn, SplitChain, Sppf, c
 from edge_pose.models.yolo.end2end import EndToEndDetectHead, EndToEndPoseHead
 from edge_pose.models.yolo.net import Parts, YoloNet, build
 from edge_pose.models.yolo.scale import Scale, check_counts, scale_of
-from edge_pose.models.yolo.v11 import SCALES, bottleneck
+from edge_pose.models.yolo.v11 import SCALES, plan, stages
 
 
 def attentive(channels: int) -> nn.Module:
@@ -35,23 +35,16 @@ def build_yolo26(
 
 def parts(scale: Scale, classes: int, keypoints: int, end_to_end: bool) -> Parts:
     """Put the version's blocks into the shared body."""
-    c1, c2, c3, c4, c5 = (scale.channels(c) for c in (64, 128, 256, 512, 1024))
-    light = bottleneck if scale.light else c3k
-    depth = scale.repeats(2)
-    maps = (c3, c4, c5)
+    widths, depth, light = plan(scale)
+    c3, c4, c5 = maps = widths[2:]
     head = (
         EndToEndPoseHead(maps, classes, keypoints, end_to_end=end_to_end)
         if keypoints
         else EndToEndDetectHead(maps, classes, end_to_end=end_to_end)
     )
     return Parts(
-        stem=ConvBn(3, c1, 3, 2),
-        stages=(
-            (ConvBn(c1, c2, 3, 2), SplitChain(c2, c3, depth, light, expansion=0.25)),
-            (ConvBn(c3, c3, 3, 2), SplitChain(c3, c4, depth, light, expansion=0.25)),
-            (ConvBn(c4, c4, 3, 2), SplitChain(c4, c4, depth, c3k)),
-            (ConvBn(c4, c5, 3, 2), SplitChain(c5, c5, depth, c3k)),
-        ),
+        stem=ConvBn(3, widths[0], 3, 2),
+        stages=stages(widths, depth, light),
         top=[Sppf(c5, c5, act=False, shortcut=True), C2Psa(c5, depth)],
         rising=(SplitChain(c5 + c4, c4, depth, c3k), SplitChain(c4 + c4, c3, depth, c3k)),
         sinking=(

@@ -187,3 +187,22 @@ def test_the_documented_table_has_these_numbers(request, name):
     got = cost_of(name)
     numbers = [cell.strip() for cell in row.split("|")[3:6]]
     assert numbers == [f"{got.parameters / 1e6:.2f}", f"{got.deployed / 1e6:.2f}", f"{got.gflops:.2f}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("hrnet-w32", {"head": "simdr-sta"}, "head must be one of heatmap.*did you mean 'simdr-star'"),
+        ("hrnet-w32", {"head": 3}, "head must be str, got 3"),
+        ("hrnet-w32", {"joints": 0}, "joints must be 1 or more, got 0"),
+        ("hrnet-w32", {"joints": "x"}, "joints must be int, got 'x'"),
+        ("hrnet-w32", {"attention": "foo"}, "attention must be None or one of psa-p, psa-s"),
+        ("movenet-lightning", {"decode": "foo"}, "decode must be inside or outside"),
+        ("yolov8n", {"classes": 1.5}, "classes must be int, got 1.5"),
+        ("yolo26n", {"end_to_end": 1}, "end_to_end must be bool, got 1"),
+    ],
+)
+def test_a_specification_refuses_what_cannot_be_built(name, options, message):
+    for action in (MODELS[name].spec, MODELS[name].build):
+        with pytest.raises(SpecError, match=message):
+            action(**options)
