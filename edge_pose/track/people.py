@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from edge_pose.poses import Poses
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 DRIFT = 2.0  # body sizes a second by which a pose that was not seen may be off
+FAR = 1e7  # pixels; no picture is so large: as good as not finite
 VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
 
 
@@ -37,10 +37,10 @@ class People:
         """Take the rows of a frame; a row without a finite box or score is nobody (score 0)."""
         xy, joints = np.ascontiguousarray(poses.xy), np.ascontiguousarray(poses.scores)
         boxes, scores = poses.boxes, poses.box_scores
-        if not math.isfinite(float(xy.sum() + joints.sum() + boxes.sum() + scores.sum())):
-            bad = ~(np.isfinite(xy).all(axis=2) & np.isfinite(joints))
+        if not (_sound(xy) and _sound(joints) and _sound(boxes) and _sound(scores)):
+            bad = ~((np.abs(xy) < FAR).all(axis=2) & (np.abs(joints) < FAR))
             xy, joints = np.where(bad[..., None], np.float32(0), xy), np.where(bad, np.float32(0), joints)
-            lost = ~(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))
+            lost = ~((np.abs(boxes) < FAR).all(axis=1) & (np.abs(scores) < FAR))
             boxes, scores = np.where(lost[:, None], np.float32(0), boxes), np.where(lost, np.float32(0), scores)
         low, high = boxes[:, :2].astype(np.float64), boxes[:, 2:]
         return cls(xy, joints, (low + high) / 2, np.maximum((high - low) / 2, 0.5), scores)
@@ -56,3 +56,8 @@ class People:
     def areas(self) -> F32:
         """Areas (N,) that poses are compared by, square pixels: the box's, and more the longer nobody was seen."""
         return (4 * self.half[:, 0] * self.half[:, 1] * (1 + DRIFT * self.gap) ** 2).astype(np.float32)
+
+
+def _sound(values: F32) -> bool:
+    """Whether all numbers are finite, and so small that their squares are; NaN is not below anything."""
+    return not values.size or bool(values.max() < FAR and values.min() > -FAR)
