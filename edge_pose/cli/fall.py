@@ -136,8 +136,8 @@ def watch(
         finally:
             loop.end()
         problems = len(frames.problems)
-    trouble = f", {problems} problem{'s' if problems != 1 else ''} (see above)" if problems else ""
-    say(f"{loop.frames} frame{'s' if loop.frames != 1 else ''}, {loop.told} event{'s' if loop.told != 1 else ''}{trouble}")
+    trouble = f", {_count(problems, 'problem')} (see above)" if problems else ""
+    say(f"{_count(loop.frames, 'frame')}, {_count(loop.told, 'event')}{trouble}")
 
 
 def _opened(
@@ -162,6 +162,10 @@ def _opened(
     opened = stack.enter_context(open_source(source or "", max_frames=max_frames))
     least = CONFIDENCE if confidence is None else confidence
     return opened, stack.enter_context(load(model, confidence=least, **loading))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class _Loop:

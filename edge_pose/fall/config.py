@@ -27,7 +27,8 @@ class FallConfig:
     camera or away from it; with less than away_rise hips may be as high as away_hips); raised_hips and raised_shoulders
     are the limits on a bed or a sofa, where the torso must lean by raised_lean_deg and rise no more than raised_rise.
 
-    Time: upright_s after standing and settle_s after the descent the body must be down; confirm_s it must stay there,
+    Time: upright_s after standing and settle_s after the descent the body must be down, without sitting or kneeling upright
+    for pause_s on the way; confirm_s it must stay there,
     with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s
     somebody who was lost while descending is waited for; carry_s what is known of a lost person is kept for whoever
     turns up there; cooldown_s after an alarm the same place raises none; escalate_s until `fall.still_down`.
@@ -43,7 +44,7 @@ class FallConfig:
 
     window_s: float = 0.8
     plunge: float = 0.34
-    plunge_low: float = 0.42
+    plunge_low: float = 0.5
     plunge_seat: float = 0.24
     hip_drop: float = 0.13
     plunge_raised: float = 0.33
@@ -61,6 +62,7 @@ class FallConfig:
     raised_rise: float = 0.13
 
     upright_s: float = 1.6
+    pause_s: float = 0.4
     settle_s: float = 0.7
     confirm_s: float = 0.7
     hold: float = 0.6

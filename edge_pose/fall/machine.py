@@ -72,6 +72,7 @@ class Machine:
         self._wrong_s: float | None = None  # while down: since when not
         self._step_s = 0.0  # since the person was seen before
         self._since_up_s = math.inf  # of clear looks since the person stood
+        self._pause_s = 0.0  # for how long the person sits or kneels upright
         self._spent_s = 0.0  # of clear looks since the descent ended, in which the person did not lie
 
     @property
@@ -159,6 +160,10 @@ class Machine:
         plunge = sample.plunge if sample.plunge == sample.plunge else hips  # shoulders are out of the frame
         if not sample.weak:
             self._since_up_s = 0.0 if sample.stands else self._since_up_s + min(self._step_s, STEP_S)
+        if self._paused(sample) and self.state is not State.DOWN:
+            self.descent = None
+            self._calm()
+            return
         held = self.descent
         if held is not None:
             if plunge > held.plunge or hips > held.hip_plunge:
@@ -177,6 +182,15 @@ class Machine:
             self.descent, self._spent_s = Descent(now, plunge, hips, from_standing, ago), 0.0
             if self.state is State.UPRIGHT:
                 self.state = State.DESCENDING
+
+    def _paused(self, sample: Sample) -> bool:
+        """Whether the person sits or kneels upright for a moment: who falls does not."""
+        settled = sample.rise > TIP_RISE and sample.lean < TIP_DEG and sample.hips < self.config.raised_hips
+        if sample.weak or not settled or sample.stands:
+            self._pause_s = 0.0
+        else:
+            self._pause_s += min(self._step_s, STEP_S)
+        return self._pause_s >= self.config.pause_s
 
     def _calm(self) -> None:
         self.state, self.rule = State.UPRIGHT, ""
