@@ -4,8 +4,8 @@ python benchmarks/soak.py [--seconds 600] [--kills 3] [--clip F] [--model movene
 
 A clip is served in a loop by GStreamer's RTSP server on loopback (Debian: gir1.2-gst-rtsp-server-1.0, python3-gi,
 gstreamer1.0-plugins-good). Tracking, smoothing, JSON lines and a recording are on. Exit code 1 when the stream did not
-come back after a kill, when results were lost on their way into the files, or when memory grew by 5 MB or more after the
-first return (which needs room for the pictures that come at once).
+come back after a kill, when results were lost on their way into the files, or when memory grew by 5 MB or more after
+the first return (which needs room for the pictures that come at once).
 """
 
 from __future__ import annotations
