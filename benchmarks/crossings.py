@@ -43,6 +43,16 @@ class Truth:
     labelled: NDArray[np.bool_]
     visible: NDArray[np.float64]
 
+    def judged(self) -> NDArray[np.int64]:
+        """True ids (P,): -1 for who is more hidden than seen, or overlaps so much that a box could be either's."""
+        low, high = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        sides = np.minimum(high, high.swapaxes(0, 1)) - np.maximum(low, low.swapaxes(0, 1))
+        both = np.maximum(sides, 0).prod(axis=2)
+        areas = (high - low).prod(axis=2)
+        overlap = both / np.maximum(areas + areas.T - both, 1)
+        np.fill_diagonal(overlap, 0)
+        return np.where((self.visible >= 0.5) & (overlap.max(axis=1) < 0.4), np.arange(len(self.boxes)), -1)
+
 
 @cache
 def cut_outs(images: Path, height: int) -> list[CutOut]:
