@@ -32,6 +32,7 @@ RETURNS = {
     ("INetworkDefinition", "get_layer"): "ILayer",
     ("OnnxParser", "get_error"): "ParserError",
 }
+BY_NAME = "(by name)"  # a getattr whose name only the run knows
 VERSIONS_OF = ("interface", "library.interface", "self.library.interface")
 
 
@@ -60,7 +61,7 @@ def violations(found, api: Api, constants, objects):
         if any(reader.truth(test) is (not wanted) for test, wanted in use.guards):
             continue
         known = api.members if use.owner == "module" else api.members.get(use.owner, ())
-        if use.name not in known:
+        if use.name not in known and use.name != BY_NAME:
             wrong.append(f"line {use.line}: {use.owner}.{use.name}")
     return wrong
 
@@ -120,6 +121,12 @@ def owner_of(node, objects):
     return None
 
 
+def overridden(node):
+    """Public methods of a class that says of itself, by `Take ...`, that TensorRT calls them."""
+    methods = [item for item in node.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
+    return [method.name for method in methods if (ast.get_docstring(method) or "").startswith("Take ")]
+
+
 class _Block:
     def __init__(self, objects, constants, found):
         self.objects, self.constants, self.found = objects, constants, found
@@ -129,6 +136,11 @@ class _Block:
             self.visit(statement, guards)
             if isinstance(statement, ast.If) and isinstance(statement.body[-1], (ast.Return, ast.Raise, ast.Continue)):
                 guards = (*guards, (statement.test, False))
+
+    def use(self, of, name, line, guards):
+        owner = owner_of(of, self.objects)
+        if owner is not None and not name.startswith("_"):
+            self.found.append(Use(owner, name, line, guards))
 
     def visit(self, node, guards):
         if isinstance(node, (ast.If, ast.IfExp)):
@@ -143,9 +155,14 @@ class _Block:
                 guards = (*guards, (value, isinstance(node.op, ast.And)))
             return
         if isinstance(node, ast.Attribute):
-            owner = owner_of(node.value, self.objects)
-            if owner is not None and not node.attr.startswith("_"):
-                self.found.append(Use(owner, node.attr, node.lineno, guards))
+            self.use(node.value, node.attr, node.lineno, guards)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr"):
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else BY_NAME
+            self.use(node.args[0], name, node.lineno, guards)
+        if isinstance(node, ast.ClassDef):  # what a subclass overrides has to be there
+            for base in node.bases:
+                for method in overridden(node):
+                    self.found.append(Use(owner_of(base, self.objects), method, node.lineno, guards))
         for field, value in ast.iter_fields(node):
             if field == "body" and isinstance(value, list):
                 self.visit_all(value, guards)
