@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 # Where a source folder is in the wheel; the folders are all that is installed.
 INSTALLED = {"edge_pose": "edge_pose", "models": "edge_pose/models", "export": "edge_pose/export"}
 CORE = "edge_pose/_core" + sysconfig.get_config_var("EXT_SUFFIX")
+CUDA = "edge_pose/_cuda" + sysconfig.get_config_var("EXT_SUFFIX")  # only where a CUDA toolkit is found
 DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
 # Import names whose distribution is called otherwise, and those that no extra can promise.
 DISTRIBUTION = {"cv2": "opencv-python", "tomli_w": "tomli-w"}
@@ -121,7 +122,7 @@ def test_the_wheel_holds_the_three_source_folders_and_the_core(wheel):
         if folder in INSTALLED and rest:
             wanted.add(f"{INSTALLED[folder]}/{rest}")
     package, info = contents(wheel)
-    assert package == wanted
+    assert package - {CUDA} == wanted
     assert info == DIST_INFO
 
 
@@ -129,7 +130,7 @@ def test_the_wheel_holds_no_tests_sources_or_media(wheel):
     package, _ = contents(wheel)
     assert {PurePosixPath(n).parts[0] for n in package} == {"edge_pose"}
     page = {".html", ".css", ".js", ".svg"}  # of edge_pose/web
-    assert {PurePosixPath(n).suffix for n in package - {CORE}} <= {".py", ".pyi", ".typed", ".toml", *page}
+    assert {PurePosixPath(n).suffix for n in package - {CORE, CUDA}} <= {".py", ".pyi", ".typed", ".toml", *page}
     assert not [n for n in package if "test" in PurePosixPath(n).stem]
     assert {"edge_pose/py.typed", "edge_pose/_core.pyi", "edge_pose/zoo.toml", "edge_pose/cli/__init__.py"} <= package
     assert {"edge_pose/models/__init__.py", "edge_pose/export/__init__.py"} <= package
