@@ -63,7 +63,7 @@ class LiveSource(Source):
 
     The first connection must succeed: SourceError at once says that an address is wrong. From then on every loss is
     logged and counted, and tried again after `backoff`, for ever or for give_up_s seconds without a frame; then
-    SourceError. Frames may have another size afterwards.
+    SourceError. Frames may have another size afterwards. A recording that breaks off ends, with a problem that says so.
     time_s counts from opening, by the stream's own time stamps where it has any: they are steadier than arrival. A jump
     in them, a new connection and cameras without any go by the monotonic clock, which no change of the date moves.
     counters: "reconnects" that gave frames again, "gaps" of more than a second between frames.
@@ -105,7 +105,11 @@ class LiveSource(Source):
                 got = self._feed.read()
             if got is not None:
                 return self._frame(*got)
-            if self._stopping.is_set() or (self._feed is not None and self._feed.finite and not self._feed.why()):
+            if self._stopping.is_set():
+                return None
+            if self._feed is not None and self._feed.finite:  # to begin anew would give the same frames twice
+                if why := self._feed.why():
+                    self.report(f"{self.name}: ended after frame {self.taken}: {why}")
                 return None
             self._again()
         return None

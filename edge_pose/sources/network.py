@@ -55,8 +55,8 @@ class NetworkFeed:
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= MAX_FPS else 0.0
         # A camera's stream has no length. RTSP servers that play a file in a loop claim one nevertheless.
-        length = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.finite = urlsplit(url).scheme.startswith("http") and math.isfinite(length) and length > 1
+        self._length, self._read = self._capture.get(cv2.CAP_PROP_FRAME_COUNT), 0
+        self.finite = urlsplit(url).scheme.startswith("http") and math.isfinite(self._length) and self._length > 1
 
     def read(self) -> tuple[Image, float | None] | None:
         """Return the next picture."""
@@ -67,11 +67,15 @@ class NetworkFeed:
             return None
         if not fine or image is None or image.ndim != 3 or not image.size:
             return None
+        self._read += 1
         return image, self._capture.get(opencv().CAP_PROP_POS_MSEC) / 1000
 
     def why(self) -> str:
         """Say what can be known: FFmpeg's own reasons do not come through OpenCV."""
-        return "" if self.finite else f"the stream ended, or sent no picture for {self._timeouts.read_s:g} s"
+        if not self.finite:
+            return f"the stream ended, or sent no picture for {self._timeouts.read_s:g} s"
+        whole = self._read >= 0.95 * self._length - 1  # some containers only know their duration
+        return "" if whole else f"{self._length:.0f} were declared; the connection broke, or the rest is damaged"
 
     def stop(self) -> None:
         """Nothing can be done: the read ends by itself, with a picture or by its timeout."""

@@ -93,6 +93,17 @@ def test_the_child_is_killed_and_comes_back(caplog):
     assert len(feeds) == 2
 
 
+def test_a_recording_whose_child_dies_ends_with_a_word():
+    source = open_source("gst:videotestsrc ! video/x-raw,width=32,height=24")  # never ends, and is not live
+    assert not source.live
+    next(source)
+    os.kill(source._feed._child.pid, signal.SIGKILL)
+    frames = list(source)
+    source.close()
+    (problem,) = source.problems
+    assert f"ended after frame {len(frames) + 1}: gst-launch-1.0 was killed (signal 9)" in problem
+
+
 def test_a_child_that_hangs_is_taken_for_dead():
     feed = GstFeed("gst:test", LIVE.format(width=32), silent_s=0.5)
     assert feed.read() is not None

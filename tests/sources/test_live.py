@@ -19,7 +19,7 @@ class Feed:
 
     def __init__(self, script, finite=False):
         self.script, self.finite, self.closed = list(script), finite, False
-        self.woken, self.reason = threading.Event(), "the cable was cut"
+        self.woken, self.reason = threading.Event(), "" if finite else "the cable was cut"
 
     def read(self):
         step = self.script.pop(0) if self.script else "end"
@@ -32,7 +32,7 @@ class Feed:
         return np.zeros((4, width, 3), np.uint8), stamp
 
     def why(self):
-        return "" if self.finite else self.reason
+        return self.reason
 
     def stop(self):
         self.woken.set()
@@ -97,6 +97,14 @@ def test_a_recording_ends():
     assert not source.live
     assert [f.time_s for f in source] == [0.0, 0.5, pytest.approx(0.54), 2.0]
     assert source.problems == []
+
+
+def test_a_recording_that_breaks_off_says_so_and_does_not_begin_anew():
+    feed = Feed([(8, 0.0), (8, 0.5)], finite=True)
+    feed.reason = "the connection broke"
+    source = source_of(feed, Feed([(8, 0.0)], finite=True))
+    assert len(list(source)) == 2
+    assert source.problems == ["cam: ended after frame 2: the connection broke"]
 
 
 def test_gaps_are_counted(monkeypatch):

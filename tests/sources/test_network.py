@@ -314,6 +314,17 @@ def test_a_video_file_over_http_ends(tcp, tmp_path):
     assert source.problems == []
 
 
+def test_a_video_file_over_http_that_breaks_off(tcp, tmp_path):
+    data = record(tmp_path / "clip.avi", frames=200, size=(320, 240)).read_bytes()
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: video/avi\r\nContent-Length: %d\r\n\r\n" % len(data)
+    server = tcp(chatter(head, data[: len(data) // 2]))
+    with open_source(f"http://127.0.0.1:{server.port}/clip.avi", timeouts=SHORT) as source:
+        frames = list(source)
+    assert 0 < len(frames) < 150
+    (problem,) = source.problems
+    assert re.search(rf"clip\.avi: ended after frame {len(frames)}: 200 were declared; the connection broke", problem)
+
+
 def test_garbage_in_the_middle_of_a_stream(tcp):
     """Pictures, then noise, then the server is well again."""
     healthy, sick = mjpeg(4), chatter(b"HTTP/1.0 200 OK\r\n", GARBAGE)
