@@ -100,6 +100,8 @@ class Tracker:
         alike = likeness.joints(expected, people, self._sigmas * LOOSE)
         worth, may = (near + alike) / 2, (near >= config.match) | (alike >= ALIKE)
         named = tracks.ids > 0
+        if not named.all():
+            worth = np.where(named[:, None], worth, worth / 2)  # who is known comes first
         _pair(worth, may, np.ones(len(tracks), bool), strong, owners)
         if not strong.all():
             close = likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= config.match
@@ -119,7 +121,7 @@ class Tracker:
             sure = people.scores >= config.sure_score
             inside = likeness.cover(people, people, smaller=False) >= INSIDE
             np.fill_diagonal(inside, False)
-            within = inside[(owners >= 0) | sure].any(axis=0)  # what shows in somebody's box may be a part of them
+            within = inside[(owners >= 0) | (fresh & sure)].any(axis=0)  # what shows in somebody's box may be a part of them
             rows = (fresh & (sure | ~within)).nonzero()[0]
             begun = Tracks.first(people.rows(rows), time_s)
             owners[rows] = np.arange(len(rows)) + len(self._tracks)
