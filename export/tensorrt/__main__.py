@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_pose.backends.engine_document import read_document
 from edge_pose.errors import EdgePoseError, ExportError
+from edge_pose.export.calibration import frames_from
 from edge_pose.export.tensorrt.engine import engine_from_onnx
 from edge_pose.export.tensorrt.flags import BuildOptions
 from edge_pose.export.tensorrt.graph import read_graph
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 spec=chosen_spec(given.onnx, given.spec, given.spec_of),
                 progress=progress,
                 force=given.force,
+                frames=frames_from(given.pictures)[1] if given.pictures else None,
             )
     except EdgePoseError as err:
         sys.stderr.write(f"edge-pose: {err}\n")
@@ -72,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--compute-capabilities", default="", metavar="8.6,8.9", help="of tensorrt-rtx")
     made.add_argument("--spec", type=Path, help="specification of an ONNX file that carries none")
     made.add_argument("--spec-of", type=Path, metavar="ENGINE", help="instead of --spec, that of an older engine")
+    made.add_argument("--pictures", type=Path, metavar="DIR", help="of people, to hold the engine against ONNX Runtime")
     made.add_argument("--no-timing-cache", action="store_true")
     made.add_argument("--force", action="store_true", help="build even if the engine is there")
     return made

@@ -4,12 +4,15 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_pose.backends.engine_document import read_document
 from edge_pose.export.tensorrt.__main__ import main, rows
 from tests.tensorrt_standin import nets
 from tests.tensorrt_standin.rebuild import prepare
+from tests.tiny import HEATMAP, constant_network, heatmap_answer
 
 
 @pytest.fixture
@@ -35,6 +38,17 @@ def test_the_command_line_builds_and_says_where(world, tmp_path, capsys, monkeyp
     monkeypatch.setattr("edge_pose.export.tensorrt.__main__.engine_from_onnx", _interrupt)
     assert main([str(onnx)]) == 130
     assert rows("4") == (4, 4, 4)
+
+
+def test_pictures_to_hold_the_engine_against(world, tmp_path, capsys):
+    onnx = constant_network(tmp_path / "a.onnx", HEATMAP, heatmap_answer(5, 7), batch="N")
+    (tmp_path / "pictures").mkdir()
+    assert main([str(onnx), "--pictures", str(tmp_path / "pictures")]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), np.full((40, 60, 3), 50 * number, np.uint8))
+    assert main([str(onnx), "--output", str(tmp_path / "a.engine"), "--pictures", str(tmp_path / "pictures")]) == 0
+    assert read_document(tmp_path / "a.engine").agreement["p95_px"] == pytest.approx(0, abs=1e-3)
 
 
 def _interrupt(*arguments, **options):
