@@ -27,11 +27,11 @@ class FallConfig:
     camera or away from it; with less than away_rise hips may be as high as away_hips); raised_hips and raised_shoulders
     are the limits on a bed or a sofa, where the torso must lean by raised_lean_deg and rise no more than raised_rise.
 
-    Time: upright_s after standing and settle_s after the descent the body must be down, without sitting or kneeling upright
-    for pause_s on the way; confirm_s it must stay there,
-    with at least hold of the looks at it showing so; recover_s it must be up again for `fall.recovered`; lost_s
-    somebody who was lost while descending is waited for; carry_s what is known of a lost person is kept for whoever
-    turns up there; cooldown_s after an alarm the same place raises none; escalate_s until `fall.still_down`.
+    Time: upright_s after standing and settle_s after the descent the body must be down, without sitting or kneeling
+    upright for pause_s on the way; confirm_s it must stay there, with at least hold of the looks at it showing so;
+    recover_s it must be up again for `fall.recovered`; lost_s somebody who was lost while descending is waited for;
+    carry_s what is known of a lost person is kept for whoever turns up there; cooldown_s after an alarm the same place
+    raises none; escalate_s until `fall.still_down`.
 
     Zones: in a zone that raises the bar all descents count zone_factor times less and confirm_s is zone_confirm_s.
 
