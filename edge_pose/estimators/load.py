@@ -123,7 +123,9 @@ def open_network(
         backend = _winner(backend, path, threads)
     if rows > 1:
         count = threads or usable_cores()
-        lanes = in_lanes(backend, path, count, lambda: open_backend(path, device="cpu", engine=engine, threads=1))
+        lanes = in_lanes(
+            backend, path, count, lambda: open_backend(path, device="cpu", engine="onnxruntime", threads=1)
+        )
         backend, rows = (lanes, max(rows, lanes.rows)) if lanes else (backend, rows)
     return Network(chosen, backend, rows)
 

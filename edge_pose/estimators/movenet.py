@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from edge_pose import geometry, kernels
+from edge_pose.errors import SpecError
 from edge_pose.estimators.base import Estimator, Network
 from edge_pose.estimators.decoding import decode_crops
 from edge_pose.estimators.movenet_crop import whole_frame
 from edge_pose.frames import Image, check_image
 from edge_pose.poses import Poses
+from edge_pose.skeleton import COCO17
 from edge_pose.spec import MovenetDecode
 
 
@@ -22,6 +24,11 @@ class MoveNet(Estimator):
         assert isinstance(decode, MovenetDecode)  # a ModelSpec of this task has no other
         self.network, self.skeleton = network, network.spec.skeleton
         self.confidence = decode.confidence if confidence is None else confidence
+        if len(self.skeleton) != len(COCO17):
+            raise SpecError(
+                f"{network.spec.name} follows a person by COCO's 17 joints, its skeleton {self.skeleton.name!r} has "
+                f"{len(self.skeleton)}: use it with boxes"
+            )
         self._frame_hw = (0, 0)
         self._whole: geometry.Affine | None = None
         self._next: geometry.Affine | None = None

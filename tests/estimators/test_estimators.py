@@ -1,6 +1,7 @@
 """Estimators on networks whose answers are known: frame pixels, order, nobody, batches, threads."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,13 @@ def test_movenet_sees_one_person_or_nobody(tmp_path):
     unseen = tiny.constant_network(tmp_path / "unseen.onnx", tiny.MOVENET, tiny.movenet_answer(0.1))
     assert len(ep.load(unseen)(FRAME)) == 0
     assert len(ep.load(unseen, confidence=0.05)(FRAME)) == 0  # no joint is seen
+
+
+def test_movenet_follows_seventeen_joints(tmp_path):
+    three = ep.Skeleton("three", ("a", "b", "c"), (), (), (0.1, 0.1, 0.1))
+    spec = replace(tiny.MOVENET, skeleton=three)
+    with pytest.raises(SpecError, match="COCO's 17 joints, its skeleton 'three' has 3"):
+        ep.load(tiny.constant_network(tmp_path / "m.onnx", spec, np.zeros((1, 1, 3, 3))))
 
 
 def test_movenet_looks_where_the_person_was(asset):
