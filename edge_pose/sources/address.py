@@ -101,7 +101,8 @@ def _live(
         scheme = text.partition("://")[0].lower()
         if scheme not in SCHEMES:
             raise SourceError(f"{name}: {redacted(scheme)}:// is none of the streams that can be read; give {FORMS}")
-        return LiveSource(name, lambda: NetworkFeed(text, timeouts), max_frames=max_frames, give_up_s=give_up_s)
+        url = scheme + text[len(scheme) :]  # FFmpeg knows them in lower case only
+        return LiveSource(name, lambda: NetworkFeed(url, timeouts), max_frames=max_frames, give_up_s=give_up_s)
     else:
         return None
     return LiveSource(name, lambda: GstFeed(name, pipeline), max_frames=max_frames, give_up_s=give_up_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,58 @@ class Feed(Protocol):
         """Let go of it; in the thread that reads."""
 
 
+class _Opening:
+    """The first connection, made in a thread: Ctrl-C is heard meanwhile, which no library function would allow."""
+
+    def __init__(self, connect: Callable[[], Feed]) -> None:
+        self._connect = connect
+        self.feed: Feed | None = None
+        self.picture: tuple[Image, float | None] | None = None
+        self.error: BaseException | None = None
+        self._lock, self._given_up, self._done = threading.Lock(), False, False
+        self.thread = threading.Thread(target=self._run, name="edge-pose opening", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            feed = self._connect()
+            with self._lock:
+                self.feed = feed
+            if not self._given_up:
+                self.picture = feed.read()
+        except BaseException as err:
+            self.error = err
+        with self._lock:
+            self._done = True
+            if self.feed is not None and (self._given_up or self.error is not None):
+                self.feed.close()
+
+    def give_up(self) -> None:
+        """Nobody waits any more: what is opened is let go, by the thread if it is still at it."""
+        with self._lock:
+            self._given_up = True
+            if self.feed is not None:
+                if self._done:
+                    self.feed.close()
+                else:
+                    self.feed.stop()
+
+
+def _first_picture(connect: Callable[[], Feed]) -> tuple[Feed, tuple[Image, float | None] | None]:
+    """Return a connection and its first picture, or None for that where none came. Raises what connecting raises."""
+    opening = _Opening(connect)
+    opening.thread.start()
+    try:
+        while opening.thread.is_alive():
+            opening.thread.join(0.5)
+    except BaseException:
+        opening.give_up()
+        raise
+    if opening.error is not None:
+        raise opening.error
+    assert opening.feed is not None  # or there was an error
+    return opening.feed, opening.picture
+
+
 class LiveSource(Source):
     """Frames of a camera or stream, opened again whenever it breaks off.
 
@@ -85,8 +138,8 @@ class LiveSource(Source):
         self._connect, self._backoff, self._give_up_s = connect, backoff, give_up_s
         self._tries = 0
         self._lost, self._why = False, ""
-        self._feed: Feed | None = connect()
-        self._first = self._feed.read()
+        self._feed: Feed | None
+        self._feed, self._first = _first_picture(connect)
         if self._first is None:
             why = self._feed.why()
             self.close()

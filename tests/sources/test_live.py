@@ -1,5 +1,6 @@
 """What every live source does when its camera or stream dies, with feeds that die on command."""
 
+import signal
 import threading
 import time
 
@@ -83,6 +84,34 @@ def test_the_first_connection_must_succeed():
     with pytest.raises(SourceError, match="cam: no picture came: the cable was cut"):
         source_of(silent)
     assert silent.closed
+
+
+def test_a_connection_that_nobody_waits_for_is_let_go():
+    """Ctrl-C while it connects: the thread that does so cannot be stopped, but closes what it opens."""
+    feed, go = Feed(["hang"]), threading.Event()
+
+    def connect():
+        go.wait(20)
+        return feed
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(Interrupted):
+            LiveSource("cam", connect)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    go.set()
+    deadline = time.monotonic() + 20
+    while not feed.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_it_gives_up_when_told_to():

@@ -236,6 +236,7 @@ def test_a_server_that_never_answers(scheme, tcp):
         ("rtsp://127.0.0.1:1/x", "127.0.0.1:1: Connection refused"),
         ("rtsp://no-such-host.invalid/x", "no-such-host.invalid:554: "),
         ("rtsp:///x", "no host"),
+        ("RTSP://127.0.0.1:1/x", "127.0.0.1:1: Connection refused"),
         ("http://127.0.0.1:99999/x", "no valid address"),
         ("http://127.0.0.1:port/x", "no valid address"),
     ],
@@ -282,6 +283,24 @@ def test_noise_inside_an_rtsp_connection(rtsp, tcp):
         frames = [next(source) for _ in range(15)]
     assert {f.image.shape for f in frames} == {(120, 160, 3)}
     assert frames[-1].time_s - back.time_s < 20
+
+
+def test_interrupting_while_it_connects(tcp):
+    """Ctrl-C does not wait for the ten seconds in which a server may answer."""
+    server = tcp(lambda connection: time.sleep(20))
+    code = "import sys; from edge_pose.sources import open_source; print(flush=True); open_source(sys.argv[1])"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code, f"rtsp://127.0.0.1:{server.port}/x"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert program.stdout.readline() == b"\n"
+    while server.connections == 0:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=30)
+    assert time.monotonic() - begun < 6
+    assert err.decode().splitlines()[-1] == "KeyboardInterrupt"
 
 
 def mjpeg(count, pause_s=0.02, cut=False):
