@@ -130,7 +130,7 @@ class FallDetector:
         least = self.config.min_joint
         found = [(pose.id, posture(pose, time_s, frame_hw, least, known.get(pose.id))) for pose in poses]
         found.sort(key=lambda row: row[0] < 0)  # those without a track come last: they only fill in
-        return [(track, now) for track, now in found if now.seen >= self.config.min_seen]
+        return [(t, now) for t, now in found if now.seen >= self.config.min_seen and math.isfinite(sum(now.box))]
 
     def _matched(self, shown: list[tuple[int, Posture]], time_s: float) -> list[tuple[Person, Posture]]:
         """Return each posture with its person: by track, else the lost one that may have turned up there, else new."""

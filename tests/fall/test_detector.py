@@ -285,3 +285,25 @@ def test_a_recording_may_end_at_any_moment_of_daily_life(name, seed):
 def test_walking_out_below_the_camera_is_no_fall(height, yaw, way, seconds):
     walk = Motion("out", False, (*steps((1, STAND)), *motions.walk(STAND, way, 0.0, seconds)))
     assert watch(walk, yaw=yaw, camera=replace(CAMERA, height=height, down=15.0)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_a_network_gives_it_raises_nothing(seed):
+    """Noise of every size, not finite numbers, ids that jump: events may come of it, errors may not."""
+    rng = np.random.default_rng(seed)
+    detector, time_s = FallDetector(), 0.0
+    strange = np.array([np.nan, np.inf, -np.inf, 0.0, 1e30, -1e30, 1e-30], np.float32)
+    for _ in range(150):
+        time_s += float(rng.choice([1e-9, 0.01, 0.1, 1.0, 50.0]))
+        n = int(rng.integers(0, 4))
+        xy = rng.normal(240, rng.choice([1, 100, 1e4]), (n, 17, 2)).astype(np.float32)
+        scores = rng.random((n, 17)).astype(np.float32)
+        boxes = np.sort(rng.normal(240, 150, (n, 2, 2)), axis=1).reshape(n, 4).astype(np.float32)
+        for array in (xy, scores, boxes):
+            odd = rng.random(array.shape) < rng.choice([0, 0.02, 0.3])
+            array[odd] = rng.choice(strange, int(odd.sum()))
+        poses = Poses(xy, scores, boxes, rng.random(n).astype(np.float32), rng.integers(-1, 5, n))
+        detector.update(poses, time_s, CAMERA.hw)
+        place = detector.look_at(poses)
+        assert place is None or all(np.isfinite(place))
+    detector.finish(time_s)
