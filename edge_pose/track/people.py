@@ -12,7 +12,7 @@ from edge_pose.poses import Poses
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-DRIFT = 2.0  # body sizes a second by which a pose that was not seen may be off
+DRIFT = 1.0  # body sizes a second by which a pose that was not seen may be off
 FAR = 1e7  # pixels; no picture is so large: as good as not finite
 VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
 

@@ -24,6 +24,7 @@ LOOSE = 2.0  # people move between frames: joints may be off by this many times 
 MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
+LARGER = 3.0  # times the body: larger than that is not the person, unless it is a strong row
 WITHIN = 0.5  # share of a weak row's box in a strong one's from which it says nothing of its own
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
 DEFAULTS = TrackConfig()
@@ -108,7 +109,9 @@ class Tracker:
             _pair(worth, close, named, sound & ~strong, owners)
         if (owners[sound] < 0).any():
             part = likeness.cover(expected, people, smaller=True)
-            _pair(part, part >= INSIDE, named, sound, owners)
+            bodies = (tracks.high - tracks.low).prod(axis=1)[:, None]
+            likely = strong | (4 * people.half.prod(axis=1) <= LARGER * bodies)  # the weak are at times half a picture
+            _pair(part, (part >= INSIDE) & likely, named, sound, owners)
         found = owners >= 0
         if found.any():
             tracks.see(owners[found], people.rows(found), time_s)
@@ -121,7 +124,9 @@ class Tracker:
             sure = people.scores >= config.sure_score
             inside = likeness.cover(people, people, smaller=False) >= INSIDE
             np.fill_diagonal(inside, False)
-            within = inside[(owners >= 0) | (fresh & sure)].any(axis=0)  # what shows in somebody's box may be a part of them
+            within = inside[(owners >= 0) | (fresh & sure)].any(
+                axis=0
+            )  # what shows in somebody's box may be a part of them
             rows = (fresh & (sure | ~within)).nonzero()[0]
             begun = Tracks.first(people.rows(rows), time_s)
             owners[rows] = np.arange(len(rows)) + len(self._tracks)
