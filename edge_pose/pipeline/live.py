@@ -55,8 +55,10 @@ class Pipeline:
         budget_ms: float | None = None,
         detect_every: int = 1,
     ) -> None:
+        if not isinstance(estimator, Estimator):
+            raise PipelineError(f"estimator must be what edge_pose.load returns, got {type(estimator).__name__}")
         self.after = AfterNetwork(track, smooth, fall)
-        self.source = open_source(source) if isinstance(source, (str, Path, int)) else source
+        self.source = source if source is None or isinstance(source, Source) else open_source(source)
         self._intake = Intake()
         try:
             estimation = Estimation(

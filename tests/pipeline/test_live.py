@@ -283,6 +283,13 @@ def test_a_source_that_cannot_be_opened(tmp_path):
         Pipeline(Seeing(), tmp_path / "none.mp4")
 
 
+def test_what_is_neither_source_nor_estimator():
+    with pytest.raises(SourceError, match=r"the source must be a picture, .*, got 3\.5"):
+        Pipeline(Seeing(), 3.5)
+    with pytest.raises(PipelineError, match="estimator must be what edge_pose.load returns, got str"):
+        Pipeline("movenet-lightning", Numbers(1))
+
+
 def test_timings_name_every_stage():
     with Pipeline(Seeing(), Numbers(3), sinks=[Keeping()]) as stream:
         results = list(stream)
