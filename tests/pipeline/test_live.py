@@ -286,7 +286,7 @@ def test_a_source_that_cannot_be_opened(tmp_path):
 def test_what_is_neither_source_nor_estimator():
     with pytest.raises(SourceError, match=r"the source must be a picture, .*, got 3\.5"):
         Pipeline(Seeing(), 3.5)
-    with pytest.raises(PipelineError, match="estimator must be what edge_pose.load returns, got str"):
+    with pytest.raises(PipelineError, match=r"estimator must be what edge_pose\.load returns, got str"):
         Pipeline("movenet-lightning", Numbers(1))
 
 
