@@ -1,9 +1,9 @@
 """Identities, jitter and cost of what follows the network.
 
-python benchmarks/tracking.py ids --images ../shared/assets/images/coco_mini [--clips 8] [--people 4] [--rows FOLDER]
+python benchmarks/tracking.py ids --images ../shared/assets/images/coco_mini [--clips 8] [--rows FOLDER]
 python benchmarks/tracking.py cost
 
-ids: clips of people who cross and pass behind a pillar (crossings.py) through YOLOv8n-pose, once; then IDF1 and
+ids: clips of 3 to 6 people who cross and pass behind a pillar (crossings.py) through YOLOv8n-pose, once; then IDF1 and
 switches of the tracker and of two baselines, at 30, 15 and 7.5 frames a second. --rows keeps what the network saw.
 cost: microseconds of tracker and smoother for 1 and 20 people, of SciPy's import, and jitter and lag of the smoother.
 """
@@ -54,23 +54,24 @@ def rows_of(clip: Clip, images: Path, path: Path) -> list[tuple[float, Poses]]:
     return [(row.time_s, row.poses) for row in read_recording(path)]
 
 
-def identities(images: Path, clips: int, people: int, folder: Path) -> None:
-    """Print the table of ids."""
+def identities(images: Path, clips: int, folder: Path) -> None:
+    """Print the tables of ids."""
     seen = []
     for seed in range(clips):
-        clip = walk(images, seed, people=people, pillar=bool(seed % 2))
+        clip = walk(images, seed, people=3 + seed % 4, pillar=bool(seed % 2))
         truths = [clip.truth(i) for i in range(clip.frames)]
-        seen.append((clip, truths, rows_of(clip, images, folder / f"{people}-{seed}.jsonl.gz")))
-    crossings = sum(clip.crossings() for clip, _, _ in seen)
-    print(f"{clips} clips of {people} people, 10 s each, every other with a pillar: {crossings} crossings")
-    for step in (1, 2, 4):
-        for name, tracker in TRACKERS.items():
-            scores = [score(tracker(), rows[::step], truths[::step]) for _, truths, rows in seen]
-            idf1 = (
-                2 * sum(s.idf1 * (s.truths + s.founds) / 2 for s in scores) / sum(s.truths + s.founds for s in scores)
-            )
-            switches, ids = sum(s.switches for s in scores), sum(s.fragments for s in scores)
-            print(f"{30 / step:5.1f} fps  {name:11} IDF1 {idf1:.3f}  switches {switches:3}  ids too many {ids:3}")
+        seen.append((clip, truths, rows_of(clip, images, folder / f"{seed}.jsonl.gz")))
+    for what, least, most in (("3 to 5 people", 3, 5), ("6 people", 6, 6)):
+        some = [entry for entry in seen if least <= len(entry[0].people) <= most]
+        crossings = sum(clip.crossings() for clip, _, _ in some)
+        print(f"{what}: {len(some)} clips of 10 s, {crossings} crossings")
+        for step in (1, 2, 4):
+            for name, tracker in TRACKERS.items():
+                scores = [score(tracker(), rows[::step], truths[::step]) for _, truths, rows in some]
+                boxes = [s.truths + s.founds for s in scores]
+                idf1 = sum(s.idf1 * n for s, n in zip(scores, boxes, strict=True)) / sum(boxes)
+                switches, more = sum(s.switches for s in scores), sum(s.fragments for s in scores)
+                print(f"{30 / step:5.1f} fps  {name:11} IDF1 {idf1:.3f}  switches {switches:3}  ids too many {more:3}")
 
 
 def walkers(count: int, frames: int = 200) -> list[Poses]:
@@ -116,13 +117,12 @@ def main() -> None:
     parser.add_argument("what", choices=("ids", "cost"))
     parser.add_argument("--images", type=Path, default=Path("../shared/assets/images/coco_mini"))
     parser.add_argument("--clips", type=int, default=8)
-    parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--rows", type=Path, default=Path("out/crossings"))
     args = parser.parse_args()
     if args.what == "cost":
         cost()
     else:
-        identities(args.images, args.clips, args.people, args.rows)
+        identities(args.images, args.clips, args.rows)
 
 
 if __name__ == "__main__":
