@@ -231,3 +231,18 @@ def test_predicted_leaves_out_who_was_not_seen():
 def test_settings_are_checked(settings, message):
     with pytest.raises(ShapeError, match=message):
         TrackConfig(**settings)
+
+
+def test_who_falls_and_is_not_seen_for_a_while_is_known_where_the_fall_ended():
+    tracker = Tracker()
+    fall = [frame((300, 100 + 8 * i)) for i in range(30)]
+    follow(tracker, fall)
+    follow(tracker, [frame()] * 18, start=1.0)
+    assert tracker.update(frame((300, 340)), 1.6).ids.tolist() == [1]
+
+
+def test_a_weak_box_around_half_the_picture_is_nobody():
+    tracker = Tracker()
+    half = Poses(np.full((1, 17, 2), 300), np.full((1, 17), 0.05), [[0, 0, 600, 480]], [0.15])
+    follow(tracker, [frame((300, 200))] * 3)
+    assert follow(tracker, [half] * 3, start=0.1) == [[-1]] * 3

@@ -81,6 +81,10 @@ class Tracks:
             half = np.where(lost[:, None], (self.high - self.low) / 2, half)
         return People(xy, self.joints, mid + moved, half, self.scores, gap)
 
+    def left(self) -> People:
+        """Where they were seen last."""
+        return People(self.xy, self.joints, self.mid, self.half, self.scores)
+
     def see(self, rows: Any, people: People, time_s: float) -> None:
         """Take a new sight of some of them, one row of `people` each, whose arrays are kept.
 

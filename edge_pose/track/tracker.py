@@ -14,7 +14,7 @@ from edge_pose.skeleton import Skeleton
 from edge_pose.track import likeness
 from edge_pose.track.assign import assign
 from edge_pose.track.config import TrackConfig
-from edge_pose.track.motion import Tracks
+from edge_pose.track.motion import LOST_S, Tracks
 from edge_pose.track.people import People
 
 F64 = NDArray[np.float64]
@@ -24,6 +24,7 @@ LOOSE = 2.0  # people move between frames: joints may be off by this many times 
 MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
+STAYS = 0.5  # what it counts to be where somebody was seen last, instead of where they were going
 LARGER = 3.0  # times the body: larger than that is not the person, unless it is a strong row
 WITHIN = 0.5  # share of a weak row's box in a strong one's from which it says nothing of its own
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
@@ -98,6 +99,8 @@ class Tracker:
         expected = tracks.at(time_s)
         gap = np.minimum(time_s - tracks.seen, MARGIN_S)
         near = likeness.boxes(expected, people, MARGIN + MARGIN_PER_S * gap)
+        if gap.max() > LOST_S:  # who falls behind a sofa stays there
+            near = np.maximum(near, STAYS * likeness.boxes(tracks.left(), people, np.full(len(tracks), MARGIN)))
         alike = likeness.joints(expected, people, self._sigmas * LOOSE)
         worth, may = (near + alike) / 2, (near >= config.match) | (alike >= ALIKE)
         named = tracks.ids > 0
