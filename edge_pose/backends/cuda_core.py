@@ -46,10 +46,9 @@ class CoreCuda:
             self.device = module.Device(index)
         except DeviceError as err:
             runtime, driver = module.versions()
-            why = f"the driver is for CUDA {dotted(driver)}" if driver else "there is no NVIDIA driver"
-            raise DeviceError(
-                f"there is no usable CUDA device: {err}; built with CUDA {dotted(runtime)}, {why}"
-            ) from err
+            why = f"{err}; built with CUDA {dotted(runtime)}, the driver is for {dotted(driver)}"
+            said = why if driver else "there is no NVIDIA driver here"
+            raise DeviceError(f"there is no usable CUDA device: {said}") from err
         self.stream = int(self.device.stream)
 
     @contextmanager

@@ -110,7 +110,7 @@ def test_a_closed_device(device):
 
 def test_no_driver_and_no_such_gpu(monkeypatch):
     with pytest.raises(
-        DeviceError, match=r"no usable CUDA device: .*error 101.*; built with CUDA 13\.0, the driver is"
+        DeviceError, match=r"no usable CUDA device: .*error 101.*; built with CUDA 13\.0, the driver is for 13\.0"
     ):
         CoreCuda(module(), 7)
     monkeypatch.setenv("PRETEND_CUDA_FAIL", "cudaSetDevice:35")
