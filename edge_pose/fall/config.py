@@ -54,7 +54,7 @@ class FallConfig:
     low_hips: float = 0.25
     lean_deg: float = 50.0
     low_rise: float = 0.19
-    away_hips: float = 0.34
+    away_hips: float = 0.4
     away_rise: float = 0.14
     raised_hips: float = 0.45
     raised_shoulders: float = 0.52

@@ -285,7 +285,7 @@ def floor_low(sample: Sample, config: FallConfig) -> bool:
         if sample.shoulders != sample.shoulders:
             return sample.aspect >= 1
         level = sample.lean >= config.lean_deg or sample.rise <= config.low_rise
-        return sample.shoulders <= config.low_shoulders and level
+        return sample.shoulders <= (config.raised_shoulders if away else config.low_shoulders) and level
     return sample.shoulders <= 0.6 * config.low_shoulders
 
 
