@@ -61,7 +61,9 @@ class OneEuro:
 
     def __init__(self, min_cutoff: float = 1.0, beta: float = 0.0, d_cutoff: float = 1.0) -> None:
         self.min_cutoff, self.beta, self.d_cutoff = min_cutoff, beta, d_cutoff
-        self.reset()
+        self._x: F64 | None = None
+        self._speed: F64 | float = 0.0
+        self._now = -math.inf
 
     def update(self, values: Any, time_s: float) -> F64:
         """Return the filtered values, float64 of the same shape. Raises TimeError when time does not grow."""
@@ -77,9 +79,7 @@ class OneEuro:
 
     def reset(self) -> None:
         """Forget what was before."""
-        self._x: F64 | None = None
-        self._speed: Any = 0.0
-        self._now = -math.inf
+        self._x, self._speed, self._now = None, 0.0, -math.inf
 
 
 def check_time(time_s: float, before_s: float) -> None:
@@ -97,7 +97,8 @@ class Smoother:
 
     def __init__(self, config: SmoothConfig = SmoothConfig()) -> None:
         self.config = config
-        self.reset()
+        self._now = -math.inf
+        self._empty(0)
 
     def update(self, poses: Poses, time_s: float) -> Poses:
         """Return the same rows with steadier xy, and scores that fade; NaN joints count as not seen.

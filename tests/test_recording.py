@@ -206,6 +206,8 @@ ROW = {"i": 0, "t": 0.0, "hw": [4, 6], "n": 0, "f32": ""}
         ([header_line(), json.dumps({**ROW, "i": True})], "i must be a frame index, got True"),
         ([header_line(), json.dumps({**ROW, "t": float("nan")})], "t must be seconds, got nan"),
         ([header_line(), json.dumps({**ROW, "t": None})], "t must be seconds, got None"),
+        ([header_line(), json.dumps({**ROW, "t": 10**400})], "t must be seconds, got 1000"),
+        ([header_line(), '{"i": 0, "t": ' + "9" * 5000 + "}"], "line 2: no valid JSON|t must be seconds"),
         ([header_line(), json.dumps({**ROW, "hw": [1]})], r"hw must be height and width in pixels, got \[1\]"),
         ([header_line(), json.dumps({**ROW, "n": 10**6})], "n must be a number of people up to 10000"),
         ([header_line(), json.dumps({**ROW, "n": 1})], "must have 224 bytes for 1 people of 17 joints, got 0"),

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from edge_pose.skeleton import COCO17, SKELETONS, Skeleton
 
 FORMAT = 1
 MAX_LINE = 16 << 20  # bytes; a frame of one person has 400
-MAX_PEOPLE, MAX_JOINTS, MAX_SIDE = 10_000, 1_000, 1 << 20
+MAX_PEOPLE, MAX_JOINTS, MAX_SIDE, MAX_TIME = 10_000, 1_000, 1 << 20, 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def row_of(table: Mapping[str, Any], skeleton: Skeleton) -> Row:
     index, time_s, n = table.get("i"), table.get("t"), table.get("n")
     if not _whole(index, 0, 1 << 62):
         raise RecordingError(f"i must be a frame index, got {index!r}")
-    if not isinstance(time_s, (int, float)) or isinstance(time_s, bool) or not math.isfinite(time_s):
+    if not isinstance(time_s, (int, float)) or isinstance(time_s, bool) or not abs(time_s) < MAX_TIME:
         raise RecordingError(f"t must be seconds, got {time_s!r}")
     hw = table.get("hw")
     if not isinstance(hw, list) or len(hw) != 2 or not all(_whole(side, 0, MAX_SIDE) for side in hw):
@@ -156,10 +156,10 @@ def row_of(table: Mapping[str, Any], skeleton: Skeleton) -> Row:
     decisions = table.get("d", {})
     if not isinstance(decisions, dict):
         raise RecordingError(f"d must be a table of decisions, got {type(decisions).__name__}")
-    return Row(int(index), float(time_s), (hw[0], hw[1]), _poses(table.get("f32"), int(n), skeleton), decisions)
+    return Row(index, float(time_s), (hw[0], hw[1]), _poses(table.get("f32"), n, skeleton), decisions)
 
 
-def _whole(value: Any, least: int, most: int) -> bool:
+def _whole(value: Any, least: int, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 

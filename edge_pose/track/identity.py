@@ -92,7 +92,8 @@ def _overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.floa
     both = np.maximum(sides, 0).prod(axis=2)
     areas = [np.maximum(v[:, 2:] - v[:, :2], 0).prod(axis=1) for v in (a, b)]
     union = areas[0][:, None] + areas[1][None] - both
-    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    overlaps: NDArray[np.float64] = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    return overlaps
 
 
 def _paired(t: list[int], n: list[int], close: NDArray[np.float64], last: dict[int, int]) -> list[tuple[int, int]]:

@@ -29,14 +29,16 @@ def boxes(a: People, b: People, margin: F64) -> F64:
     half_a, half_b = a.half[:, None] + grow, b.half[None] + grow
     both = _common(half_a, half_b, np.abs(a.mid[:, None] - b.mid[None]))
     union = half_a[..., 0] * half_a[..., 1] + half_b[..., 0] * half_b[..., 1] - both
-    return both / union
+    likeness: F64 = both / union
+    return likeness
 
 
 def cover(a: People, b: People, *, smaller: bool) -> F64:
     """Share (M, N) of the boxes b that lies in the boxes a; smaller: the share of the smaller of the two."""
     both = _common(a.half[:, None], b.half[None], np.abs(a.mid[:, None] - b.mid[None]))
     area = b.half.prod(axis=1)[None]
-    return both / (np.minimum(area, a.half.prod(axis=1)[:, None]) if smaller else area)
+    share: F64 = both / (np.minimum(area, a.half.prod(axis=1)[:, None]) if smaller else area)
+    return share
 
 
 def _common(half_a: F64, half_b: F64, apart: F64) -> F64:
@@ -58,4 +60,5 @@ def duplicates(people: People, sigmas: F64, flip: I64, threshold: float) -> NDAr
     worth = people.scores + np.float32(1e-3) * people.joints.mean(axis=1)
     places = np.arange(len(worth))
     better = (worth[:, None] > worth) | ((worth[:, None] == worth) & (places[:, None] < places))
-    return (same & better).any(axis=0)
+    found: NDArray[np.bool_] = (same & better).any(axis=0)
+    return found

@@ -41,8 +41,9 @@ class Tracker:
     def __init__(self, config: TrackConfig = DEFAULTS) -> None:
         self.config = config
         self.births = self.deaths = 0
+        self._now = -math.inf
+        self._skeleton: Skeleton | None = None
         self._tracks = Tracks.none(0)
-        self.reset()
 
     def update(self, poses: Poses, time_s: float) -> Poses:
         """Return the same rows in the same order with `ids`; -1 is a row that nobody is known by.
@@ -160,9 +161,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before. Ids go on where they were."""
         self.deaths += int((self._tracks.ids > 0).sum())
-        self._now = -math.inf
-        self._skeleton: Skeleton | None = None
-        self._tracks = Tracks.none(0)
+        self._now, self._skeleton, self._tracks = -math.inf, None, Tracks.none(0)
 
 
 def _pair(worth: F64, may: Mask, tracks: Mask, rows: Mask, owners: I64) -> None:
