@@ -145,13 +145,13 @@ def test_rtsp_survives_kill_stall_and_another_size(rtsp):
 
 @pytest.mark.slow
 def test_a_pipeline_on_rtsp_stops_while_the_server_is_silent(rtsp):
-    with Pipeline(Seeing(), stream_of(rtsp.url, Timeouts(8.0, 2.0))) as stream:
+    with Pipeline(Seeing(), stream_of(rtsp.url, Timeouts(8.0, 6.0))) as stream:
         assert stream.poll(20) is not None
         rtsp.signal(signal.SIGSTOP)
         while stream.poll(0.5) is not None:
             pass
         start = time.monotonic()
-    assert time.monotonic() - start < 1.9  # and not the two seconds of the read
+    assert time.monotonic() - start < 4  # loosely: and not the six seconds of the read
     deadline = time.monotonic() + 20
     while any(t.name.startswith("edge-pose") for t in threading.enumerate()):
         assert time.monotonic() < deadline
