@@ -159,6 +159,22 @@ void test_nobody() {
   warp_affine(frame, nullptr, {nullptr, Element::f32, true, 0, 8, 8}, 0.0, 0, color, 4);
 }
 
+// Bytes that keep their size, at every length of a row, with the output exactly as large.
+void test_plain_copies() {
+  for (int width = 1; width <= 70; ++width) {
+    for (const bool swap_rb : {false, true}) {
+      Fenced memory(bytes_of(PixelFormat::bgr, {2, width}), swap_rb);
+      const Frame frame = frame_in(memory, PixelFormat::bgr, {2, width}, width % 2 == 0);
+      const Color color{{1, 1, 1}, {0, 0, 0}, swap_rb};
+      same_everywhere({nullptr, Element::u8, false, 1, 2, width}, [&](const Batch& out) {
+        letterbox(frame, out, 2, width, 0, 0, 0, color, 1);
+        const auto* bytes = static_cast<const std::uint8_t*>(out.data);
+        CHECK(bytes[swap_rb ? 2 : 0] == frame.data[0] && bytes[1] == frame.data[1]);
+      });
+    }
+  }
+}
+
 void test_halves_round_to_even() {
   // 0.5 ulp cases of float16 around a pixel value of 1, subnormals, and what is too large.
   Fenced memory(3, true);
@@ -185,6 +201,7 @@ int main() {
   test_every_frame(PixelFormat::yuyv, {5, 6});
   test_extreme_matrices();
   test_nobody();
+  test_plain_copies();
   test_halves_round_to_even();
   return check_failures() == 0 ? 0 : 1;
 }
