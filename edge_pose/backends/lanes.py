@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_pose.backends.base import Backend, TensorInfo
+from edge_pose.backends.standby import Standby
 
 ROWS = 2  # a lane's share that is quickest a row: one costs 8.1 ms, two 7.4 each, four 7.6, eight 8.4
 MAX_LANES = 16
@@ -84,6 +85,7 @@ def in_lanes(whole: Backend, path: Path, threads: int, opened: Callable[[], Back
     """
     suits = whole.engine == "onnxruntime" and whole.device == "cpu" and len(whole.inputs) == 1
     suits = suits and whole.inputs[0].shape[:1] in ((None,), (1,))
+    suits = suits and not isinstance(whole, Standby)  # its engine on the GPU takes over soon
     if threads < 2 or not suits or path.stat().st_size > MAX_BYTES:
         return None
     return Lanes(whole, opened(), min(threads, MAX_LANES))

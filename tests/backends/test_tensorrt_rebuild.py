@@ -152,12 +152,13 @@ def test_a_folder_that_cannot_be_written_sends_the_engine_into_the_cache(world, 
     opened.close()
 
 
-def test_estimators_live_on_through_the_change(world, monkeypatch, tmp_path):
+@pytest.mark.parametrize("rows", [(2, 2, 2), (1, 2, 4)])
+def test_estimators_live_on_through_the_change(world, monkeypatch, tmp_path, rows):
     from edge_pose.estimators.load import load_for_boxes
     from edge_pose.poses import Boxes
 
     onnx = constant_network(tmp_path / "a.onnx", HEATMAP, heatmap_answer(5, 7), batch="N")
-    engine = engine_from_onnx(onnx, tmp_path / "a.engine", batch=(2, 2, 2))
+    engine = engine_from_onnx(onnx, tmp_path / "a.engine", batch=rows)
     prepare(monkeypatch, tmp_path, "10.13.3.9")
     boxes = Boxes.whole(IMAGE)
     pose = load_for_boxes(engine)
