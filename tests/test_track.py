@@ -246,3 +246,10 @@ def test_a_weak_box_around_half_the_picture_is_nobody():
     half = Poses(np.full((1, 17, 2), 300), np.full((1, 17), 0.05), [[0, 0, 600, 480]], [0.15])
     follow(tracker, [frame((300, 200))] * 3)
     assert follow(tracker, [half] * 3, start=0.1) == [[-1]] * 3
+
+
+def test_a_coat_that_shows_hardly_a_joint_is_nobody_unless_the_network_is_sure():
+    tracker = Tracker()
+    coat = frame((100, 200), scores=0.55, joint_scores=0.3)
+    assert follow(tracker, [coat] * 9) == [[-1]] * 9
+    assert follow(tracker, [replace(coat, box_scores=[0.7])], start=1) == [[1]]

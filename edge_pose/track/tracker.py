@@ -22,6 +22,7 @@ I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
 MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
+SHOWS, ENOUGH = 0.5, 0.25  # joint score, and share of joints above it, that a coat on the wall seldom has
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
 STAYS = 0.5  # what it counts to be where somebody was seen last, instead of where they were going
@@ -93,6 +94,9 @@ class Tracker:
         if len(people) > 1:
             sound &= ~likeness.duplicates(people, self._sigmas, self._flip, config.duplicate)
         strong = sound & (people.scores >= config.start_score)
+        if (people.scores[strong] < config.sure_score).any():
+            shows = (people.joints > SHOWS).sum(axis=1) >= ENOUGH * people.joints.shape[1]
+            strong &= shows | (people.scores >= config.sure_score)
         if strong.any() and not strong.all():
             sound &= strong | ~(likeness.cover(people, people, smaller=False)[strong] >= WITHIN).any(axis=0)
         if not len(tracks) or not sound.any():
