@@ -119,7 +119,8 @@ def open_network(
             backend.close()
             backend = open_backend(opened, device=device, engine=engine, threads=threads)
             path = opened
-    if engine == "auto" and chosen.engine == "openvino" and (backend.engine, backend.device) == ("onnxruntime", "cpu"):
+    on_cpu = (backend.engine, backend.device) == ("onnxruntime", "cpu") and path.suffix == ".onnx"
+    if engine == "auto" and chosen.engine == "openvino" and on_cpu:
         backend = _winner(backend, path, threads)
     if rows > 1:
         count = threads or usable_cores()
