@@ -79,10 +79,10 @@ def measured(cases: Iterable[Case], *, repeats: int = 200, seconds: float = 10.0
 
 
 def show(rows: Iterable[Row]) -> None:
-    """Print a table: ours, the floor, and each alternative with its ratio to ours."""
-    print(f"{'':40} {'ours ms':>9} {'floor ms':>9} {'ratio':>6}   alternatives: ms")
+    """Print a table: ours, the floor and the distance from it, and each alternative with its ratio to ours."""
+    print(f"{'':40} {'ours ms':>9} {'floor ms':>9} {'x floor':>7} {'ratio':>6}   alternatives: ms")
     for row in rows:
-        floor = f"{row.floor_ms:9.4f}" if row.floor_ms is not None else " " * 9
+        floor = f"{row.floor_ms:9.4f} {row.ours_ms / row.floor_ms:7.1f}" if row.floor_ms else " " * 17
         ratio = f"{row.ratio:5.1f}x" if row.ratio else ""
         others = ", ".join(f"{label} {ms:.3f}" for label, ms in sorted(row.others_ms.items(), key=lambda v: v[1]))
         print(f"{row.name:40} {row.ours_ms:9.4f} {floor} {ratio:>6}   {others}")
