@@ -43,7 +43,8 @@ def test_every_kind_of_graph_of_real_weights(kind, asset, tmp_path):
         assert made.agreement.people >= 5
         assert made.agreement.mean_oks > 0.8
         product = shop.written(made, tmp_path / "int8.onnx", "")
-    assert product.path.stat().st_size < 0.4 * base.path.stat().st_size
+    if kind != "tensorrt":  # which quantises weights itself
+        assert product.path.stat().st_size < 0.4 * base.path.stat().st_size
     if kind != "onnxruntime":
         check_placement(onnx.load(product.path))  # among others: no INT32 bias
 
