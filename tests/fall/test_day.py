@@ -11,11 +11,11 @@ from tests.fall.figure import BACK, STAND, Camera, Motion, film, steps
 
 @pytest.mark.parametrize("seed", [101, 102])
 def test_part_of_a_day_without_a_fall_is_silent(seed):
-    assert falls_of(days.day(0.15, seed, fps=8.0), FallConfig()) == ()
+    assert falls_of(days.day(0.08, seed, fps=8.0), FallConfig()) == ()
 
 
 def test_a_fall_at_the_end_of_it_is_told():
-    rows = list(days.day(0.05, 104, fps=8.0))
+    rows = list(days.day(0.02, 104, fps=8.0))
     camera = Camera(hw=rows[0][1])
     fall = Motion("fall", True, steps((2, STAND), (0.7, BACK, True), (3, BACK)))
     more = film(fall, camera, 8.0, np.random.default_rng(1), yaw=80, begin_s=rows[-1][0] + 20)
