@@ -1,5 +1,6 @@
 """Extraction in processes of this machine: what comes out, and what survives."""
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,9 @@ import pytest
 
 from edge_pose.errors import ExtractionError, ModelNotFoundError, OutputError, SourceError
 from edge_pose.extract import Options, extract
+from edge_pose.extract.crew import Order, work_here
+from edge_pose.extract.items import find_items
+from edge_pose.extract.job import Task, Worker
 from tests import extract_folder as sets
 from tests.extract_folder import lines, tree
 
@@ -216,14 +220,48 @@ def test_two_extractions_do_not_write_to_one_output(folder, out, options):
     assert extract(folder, out, options, workers=1, progress=second).done == 5
 
 
-def test_where_nothing_can_be_written_the_rest_is_not_tried(folder, out, options):
+def test_an_output_that_cannot_be_written_stops_nothing(folder, out, options):
     out.mkdir()
     (out / "sub").write_text("a file where a folder must be")
     report = extract(folder, out, options, workers=1)
-    assert f"cannot write {out.absolute()}/sub/a.jsonl" in report.stopped
-    assert (report.done, [failure.key for failure in report.failures]) == (1, ["sub/a.avi"])  # the largest come first
+    assert (report.done, len(report.failures), report.stopped) == (2, 3, "")
+    assert f"cannot write {out.absolute()}/sub/" in report.failures[0].why
     (out / "sub").unlink()
-    assert extract(folder, out, options, workers=1).done == 4
+    assert extract(folder, out, options, workers=1).done == 3
+
+
+def test_on_a_full_disk_the_rest_is_not_tried(folder, out, options, monkeypatch):
+    worker = Worker(str(folder), options, options.settings())
+    item = find_items(folder)[0]
+    task = Task(item, str(folder / "part.jsonl"), str(folder / "a.jsonl"))
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        outcome = worker.run(task)
+    worker.estimator.close()
+    assert outcome == {"failed": f"cannot write {folder}/a.jsonl: No space left on device", "stop": True}
+    assert not list(folder.glob("*.jsonl"))
+
+    told = []
+
+    class Stop:
+        def begun(self, item):
+            told.append(item.key)
+
+        def moved(self, item, frames, share):
+            pass
+
+        def ended(self, item, outcome):
+            return False
+
+    tasks = [Task(item, str(folder / f"{i}.jsonl"), str(out / f"{i}.jsonl")) for i in range(9)]
+    out.mkdir()
+    work_here(tasks, Order(str(folder), options, options.settings()), 1, Stop())
+    assert told == [item.key]
+    assert not workers()
 
 
 def test_workers_that_cannot_begin(folder, out, options, tmp_path):

@@ -49,7 +49,7 @@ def test_many_pictures_come_in_portions(tmp_path, monkeypatch):
         picture(tmp_path / f"{i}.png")
     found = find_items(tmp_path)
     assert [(item.stem, item.first, len(item.files)) for item in found] == [
-        ("images-0000", 0, 2),
+        ("images", 0, 2),
         ("images-0001", 2, 2),
         ("images-0002", 4, 1),
     ]
@@ -86,6 +86,11 @@ def test_a_state_changes_with_the_files(tmp_path):
     assert find_items(tmp_path)[0].state != before
 
 
+def test_output_beside_the_input_itself(tmp_path):
+    folder = small_set(tmp_path)
+    assert len(find_items(folder, apart=folder)) == 5
+
+
 @pytest.fixture
 def item(tmp_path):
     video(tmp_path / "in/a.avi")
@@ -112,6 +117,25 @@ def test_a_torn_last_line_is_nothing(tmp_path, item):
         assert all(json.loads(line) for line in path.read_bytes().splitlines())
         with Ledger(out, ".jsonl", {"a": 1}) as ledger:
             assert ledger.is_done(item)
+
+
+def test_portions_that_are_not_filled_any_more_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(items, "PORTION", 2)
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("1.png", "2.png", "3.png", "sub/4.png"):
+        picture(folder / name)
+    for left in (["images", "images-0001", "sub/images"], ["images", "sub/images"]):
+        found = find_items(folder)
+        with Ledger(out, ".jsonl", {}) as ledger:
+            ledger.drop_portions(found)
+            assert sorted(ledger.begun.values()) == ([] if len(left) == 3 else left)
+            (out / "sub").mkdir(exist_ok=True)
+            for found_item in found:
+                finish(ledger, found_item)
+        assert (
+            sorted(str(p.relative_to(out).with_suffix("")) for p in out.rglob("*.jsonl") if ".e" not in str(p)) == left
+        )
+        (folder / "3.png").unlink(missing_ok=True)
 
 
 def test_begun_again_is_not_done(tmp_path, item):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from edge_pose.errors import SourceError
 from edge_pose.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, first_bytes, is_text, natural_key
 
 PORTION = 1000  # pictures in one item: what a kill may cost, and what one worker takes at a time
+PORTION_KEY = re.compile(r"-\d{4,}/$")  # of the second portion and those after it
 PICTURES = "images"  # stem of the file for the pictures of a folder
 
 
@@ -43,7 +45,12 @@ def find_items(folder: Path, *, apart: Path | None = None, known: Mapping[str, s
     if not folder.is_dir():
         what = "is a file: give the folder that it is in" if folder.exists() else "does not exist"
         raise SourceError(f"{folder} {what}")
-    found = [item for path in _folders(folder, apart) for item in _items_in(folder, path)]
+    try:
+        found = [item for path in _folders(folder, apart) for item in _items_in(folder, path)]
+    except OSError as err:
+        if isinstance(err, SourceError):
+            raise
+        raise SourceError(f"cannot read {err.filename or folder}: {err.strerror or err}") from err
     if not found:
         raise SourceError(f"{folder} has neither videos nor pictures, nor have its subfolders")
     return _named(found, known or {})
@@ -52,7 +59,7 @@ def find_items(folder: Path, *, apart: Path | None = None, known: Mapping[str, s
 def _folders(folder: Path, apart: Path | None) -> Iterator[Path]:
     """Walk through links to folders too, but into each folder once."""
     seen: set[tuple[int, int]] = set()
-    away = apart.resolve() if apart is not None else None
+    away = apart.resolve() if apart is not None and apart.resolve() != folder.resolve() else None
     for where, names, _ in os.walk(folder, followlinks=True, onerror=_complain):
         path = Path(where)
         status = path.stat()
@@ -77,7 +84,7 @@ def _items_in(folder: Path, path: Path) -> Iterator[Item]:
     pictures = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     base = PurePosixPath(path.relative_to(folder).as_posix()) / PICTURES
     for start in range(0, len(pictures), PORTION):
-        number = f"-{start // PORTION:04d}" if len(pictures) > PORTION else ""
+        number = f"-{start // PORTION:04d}" if start else ""
         portion = pictures[start : start + PORTION]
         yield _item(folder, f"{base}{number}/", portion, start, f"{base}{number}", is_video=False)
 

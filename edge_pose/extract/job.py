@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edge_pose import zoo
+from edge_pose.download import sha256_of
 from edge_pose.errors import EdgePoseError, ExtractionError, OutputError
 from edge_pose.estimators import Estimator, load
 from edge_pose.extract.items import Item
@@ -72,20 +73,20 @@ class Options:
         for name in ("model", "detector", "spec"):
             if values[name] is not None:
                 path = Path(values[name]) if name == "spec" else zoo.resolve(values[name])[0]
-                values[name] = {"name": Path(values[name]).name, "sha256": sha256_of(path)}
+                values[name] = {"name": Path(values[name]).name, "sha256": _digest(path)}
         return values
 
 
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file's content, in hex. Raises ExtractionError."""
-    digest = hashlib.sha256()
+def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError as err:
         raise ExtractionError(f"cannot read {path}: {err.strerror or err}") from err
-    return digest.hexdigest()
+
+
+def _is_lasting(err: BaseException | None) -> bool:
+    """Whether what could not be written now cannot be written later either, wherever it goes."""
+    return isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,11 @@ class Worker:
                 size = os.fstat(file.fileno()).st_size
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
-        except OutputError as err:
-            return {"failed": str(err), "stop": True}
         except EdgePoseError as err:
-            return {"failed": str(err)}
+            cause = err.__cause__
+            return {"failed": str(err), "stop": isinstance(err, OutputError) and _is_lasting(cause)}
         except OSError as err:
-            return {"failed": str(failed(target, err)), "stop": True}
+            return {"failed": str(failed(target, err)), "stop": _is_lasting(err)}
         except Exception as err:  # a defect, met by one item: the others go on
             return {"failed": f"unexpected {type(err).__name__}: {err}"}
         finally:

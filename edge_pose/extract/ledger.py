@@ -8,13 +8,13 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from edge_pose.errors import ExtractionError, OutputError
-from edge_pose.extract.items import Item
+from edge_pose.extract.items import PORTION_KEY, Item
 from edge_pose.sinks.files import failed, prepare_folder
 
 FOLDER = ".extract"
@@ -90,6 +90,9 @@ class Ledger:
                 self.done.pop(row["begun"], None)
             elif "done" in row:
                 self.done[row["done"]] = row
+            elif "dropped" in row:
+                self.begun.pop(row["dropped"], None)
+                self.done.pop(row["dropped"], None)
 
     def _remove_outputs(self, suffix: str) -> None:
         for stem in self.begun.values():
@@ -120,6 +123,20 @@ class Ledger:
         row = {"done": item.key, "stem": item.stem, "state": item.state, **outcome}
         self._append(row)
         self.done[item.key] = row
+
+    def drop_portions(self, items: Sequence[Item]) -> None:
+        """Remove the outputs of portions that a folder does not fill any more: their pictures are in others now."""
+        there = {item.key for item in items}
+        for key in [key for key in self.begun if key not in there and PORTION_KEY.search(key)]:
+            if PORTION_KEY.sub("/", key) in there:
+                path = self.output / f"{self.begun[key]}{self.suffix}"
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as err:
+                    raise OutputError(f"cannot remove {path}: {err.strerror or err}") from err
+                self._append({"dropped": key})
+                del self.begun[key]
+                self.done.pop(key, None)
 
     def _append(self, row: Mapping[str, Any]) -> None:
         assert self._file is not None  # it was opened when this was made

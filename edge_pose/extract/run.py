@@ -91,6 +91,7 @@ def extract(
     settings = options.settings()
     with Ledger(output, options.suffix, settings, overwrite=overwrite) as ledger:
         items = find_items(folder, apart=output, known=ledger.begun)
+        ledger.drop_portions(items)
         left = [item for item in items if not ledger.is_done(item)]
         report = Report(len(left), sum(item.size for item in left), len(items) - len(left))
         clerk = _Clerk(ledger, report, progress, note)

@@ -27,8 +27,8 @@ def main(descriptor: int) -> int:
 
         try:
             worker = Worker(order["folder"], Options(**order["options"]), order["settings"])
-        except EdgePoseError as err:
-            say({"fatal": str(err)})
+        except Exception as err:
+            say({"fatal": str(err) if isinstance(err, EdgePoseError) else f"unexpected {type(err).__name__}: {err}"})
             return 1
         say({"ready": True})
         while True:

@@ -197,14 +197,14 @@ class WebPage:
 
 
 class _Discreet(logging.Filter):
-    """Holds back what the server of this thread says below a warning: that may be whole requests, with tokens."""
+    """Holds back what the server of this thread says below an error: whole requests, with tokens, one by one."""
 
     def __init__(self) -> None:
         super().__init__()
         self._thread = threading.get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or record.thread != self._thread
+        return record.levelno >= logging.ERROR or record.thread != self._thread
 
 
 def _is_idle(connection: Any) -> bool:
