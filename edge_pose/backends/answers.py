@@ -74,7 +74,8 @@ def apart(new: NDArray[Any], old: NDArray[Any], choice: Choice | None = None) ->
 def _nearest(new: NDArray[np.float64], old: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each old row is away from the new one that is the nearest."""
     between = new[None] - old[:, None]
-    return between[np.arange(len(old)), (between**2).sum(axis=-1).argmin(axis=1)]
+    found: NDArray[np.float64] = between[np.arange(len(old)), (between**2).sum(axis=-1).argmin(axis=1)]
+    return found
 
 
 def _apart(off: NDArray[np.float64], old: NDArray[np.float64], least: float = 1e-6) -> float:
