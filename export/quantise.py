@@ -33,8 +33,8 @@ HELD_PROBED = 8  # held-out pictures that the ranges are held against
 class Settings:
     """What the user decides.
 
-    calibrator: auto takes the one that comes nearest on calibration pictures. gate: whether a loss beyond max_drop
-    sends layers back and refuses. strict: whether the doctor's warnings refuse.
+    calibrator: auto orders them by how near they come on calibration pictures, and takes the first that holds. gate:
+    whether a loss beyond max_drop sends layers back and refuses. strict: whether the doctor's warnings refuse.
     """
 
     calibrator: Calibrator = "auto"
@@ -80,8 +80,8 @@ class Workshop:
 
     def best(self, kind: Kind) -> Quantised:
         """Return the int8 graph of a kind within the gate. Raises ExportError where none holds."""
-        method = self.search.chosen(kind, self.settings.methods)
-        return self.search.within(kind, method) if self.settings.gate else self.search.first(kind, method)
+        methods = self.search.ordered(kind, self.settings.methods)
+        return self.search.within(kind, methods) if self.settings.gate else self.search.first(kind, methods[0])
 
     def written(self, made: Quantised, target: Path, engine: str) -> Product:
         """Write a graph with what is known about it."""

@@ -57,16 +57,16 @@ class Search:
             self._limits[method] = limits(self.seen, method)
         return int8_from_float(self.model, self._limits[method], kind, {*keep, *tail(self.model)})
 
-    def chosen(self, kind: Kind, methods: Sequence[Method]) -> Method:
-        """Return the calibrator whose graph is the nearest to the float model on calibration pictures."""
+    def ordered(self, kind: Kind, methods: Sequence[Method]) -> list[Method]:
+        """Order calibrators: the one whose graph is the nearest to the float model on calibration pictures first."""
         if len(methods) == 1:
-            return methods[0]
+            return list(methods)
         costs = {}
         for method in methods:
             found = self.evidence.ask(self.evidence.rehearsal, self.build(kind, method), engine_of(kind))
             self.tell(f"int8 for {kind}, calibrated by {method}: mean OKS {found.mean_oks:.4f} on calibration frames")
             costs[method] = math.inf if math.isnan(found.mean_oks) else 1 - found.mean_oks
-        return min(costs, key=lambda method: costs[method])
+        return sorted(costs, key=lambda method: costs[method])
 
     def first(self, kind: Kind, method: Method) -> Quantised:
         """Return the graph in which only decoding stays float, measured on the engine it is for.
@@ -78,17 +78,20 @@ class Search:
         self.tell(f"int8 for {kind}, {method}: {found}")
         return Quantised(model, kind, method, found)
 
-    def within(self, kind: Kind, method: Method) -> Quantised:
+    def within(self, kind: Kind, methods: Sequence[Method]) -> Quantised:
         """Return the int8 graph of a kind that loses at most max_drop; the fewest parts go back that do.
 
+        methods: calibrators; the first whose graph holds as it is, else parts of the first one's go back.
         Raises ExportError saying by how much it cannot hold, and where nobody is there to compare.
         """
-        first = self.first(kind, method)
-        if math.isnan(first.agreement.drop):
-            raise self.evidence.nobody()
-        if first.agreement.holds(self.max_drop):
-            return first
-        return self.reverted(first, self.rank(kind, method))
+        tried = []
+        for method in methods:
+            tried.append(self.first(kind, method))
+            if math.isnan(tried[-1].agreement.drop):
+                raise self.evidence.nobody()
+            if tried[-1].agreement.holds(self.max_drop):
+                return tried[-1]
+        return self.reverted(tried[0], self.rank(kind, methods[0]))
 
     def rank(self, kind: Kind, method: Method) -> list[Part]:
         """Order the network's parts by what they cost alone, on calibration pictures."""

@@ -1,6 +1,7 @@
 """Layers that INT8 ruins go back to float, by measurement, and a model that cannot hold is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from onnx import helper
@@ -8,6 +9,7 @@ from onnx import helper
 from edge_pose.errors import ExportError
 from edge_pose.export import search
 from edge_pose.export.evidence import evidence_from
+from edge_pose.export.gate import Agreement
 from edge_pose.export.ranges import observe
 from edge_pose.export.search import Search
 from edge_pose.export.sensitivity import parts_of, ranked
@@ -36,7 +38,7 @@ def shieldless():
 
 @pytest.mark.parametrize("searching", [plain], indirect=True)
 def test_what_holds_as_it_is_keeps_nothing_back(searching):
-    made = searching.within("tensorrt", "minmax")
+    made = searching.within("tensorrt", ["minmax"])
     assert made.reverted == {}
     assert made.agreement.holds(1.0)
 
@@ -47,7 +49,7 @@ def test_the_layers_that_int8_ruins_go_back_and_no_others(searching, kind):
     if kind == "openvino":
         pytest.importorskip("openvino")
     assert searching.first(kind, "minmax").agreement.mean_oks < 0.5
-    made = searching.within(kind, "minmax")
+    made = searching.within(kind, ["minmax"])
     assert set(made.reverted) == {"left", "right"}
     assert all("points of OKS alone" in why for why in made.reverted.values())
     assert made.agreement.holds(1.0)
@@ -59,7 +61,7 @@ def test_the_layers_that_int8_ruins_go_back_and_no_others(searching, kind):
 
 @pytest.mark.parametrize("searching", [hostile], indirect=True)
 def test_onnx_runtime_s_graph_gives_back_what_makes_the_tensor_too(searching):
-    made = searching.within("onnxruntime", "minmax")
+    made = searching.within("onnxruntime", ["minmax"])
     assert {"left", "right"} <= set(made.reverted)
     assert made.agreement.holds(1.0)
 
@@ -69,13 +71,13 @@ def test_what_cannot_hold_is_refused_and_says_by_how_much(searching):
     with pytest.raises(
         ExportError, match=r"loses \d+\.\d+ at best where --max-drop allows 1 .*float model is unchanged"
     ):
-        searching.within("tensorrt", "minmax")
+        searching.within("tensorrt", ["minmax"])
 
 
 @pytest.mark.parametrize("searching", [shieldless], indirect=True)
 def test_a_larger_drop_may_be_allowed(searching):
     searching.max_drop = 100
-    assert searching.within("tensorrt", "minmax").reverted == {}
+    assert searching.within("tensorrt", ["minmax"]).reverted == {}
 
 
 @pytest.mark.parametrize("searching", [hostile], indirect=True)
@@ -84,10 +86,19 @@ def test_the_calibrator_is_chosen_on_calibration_pictures(searching, monkeypatch
     monkeypatch.setattr(searching.evidence.gate, "measure", None)
     lines = []
     searching.tell = lines.append
-    chosen = searching.chosen("tensorrt", ("minmax", "percentile"))
+    ordered = searching.ordered("tensorrt", ("minmax", "percentile"))
     costs = {line.split("by ")[1].split(":")[0]: float(line.split("OKS ")[1].split()[0]) for line in lines}
-    assert chosen == max(costs, key=costs.get)
-    assert searching.chosen("tensorrt", ("entropy",)) == "entropy"
+    assert costs[ordered[0]] >= costs[ordered[1]]
+    assert searching.ordered("tensorrt", ("entropy",)) == ["entropy"]
+
+
+@pytest.mark.parametrize("searching", [plain], indirect=True)
+def test_the_next_calibrator_is_asked_before_layers_go_back(searching, monkeypatch):
+    measured = iter([0.9, 0.995])
+    found = Agreement(0.9, 1.0, 10, 0, 0)
+    monkeypatch.setattr(searching.evidence, "ask", lambda *_: replace(found, mean_oks=next(measured)))
+    made = searching.within("tensorrt", ["minmax", "percentile", "entropy"])
+    assert (made.method, made.reverted) == ("percentile", {})
 
 
 @pytest.mark.parametrize("searching", [hostile], indirect=True)
@@ -106,7 +117,7 @@ def test_nobody_to_compare_is_no_agreement(searching, monkeypatch):
         "edge_pose.export.gate.find", lambda network, shot, people: searching.evidence.gate.found[shot.name]
     )
     with pytest.raises(ExportError, match=r"sees nobody in the .* held-out frames of --calib"):
-        searching.within("tensorrt", "minmax")
+        searching.within("tensorrt", ["minmax"])
 
 
 def test_parts_are_runs_of_weighted_layers():
