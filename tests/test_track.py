@@ -253,3 +253,14 @@ def test_a_coat_that_shows_hardly_a_joint_is_nobody_unless_the_network_is_sure()
     coat = frame((100, 200), scores=0.55, joint_scores=0.3)
     assert follow(tracker, [coat] * 9) == [[-1]] * 9
     assert follow(tracker, [replace(coat, box_scores=[0.7])], start=1) == [[1]]
+
+
+def test_a_weak_part_keeps_the_id_and_does_not_say_where_the_whole_is():
+    tracker = Tracker()
+    lying = frame((300, 300), lying=1.0)
+    follow(tracker, [lying] * 3)
+    feet = Poses(np.full((1, 17, 2), 210), np.full((1, 17), 0.05), [[195, 280, 225, 320]], [0.15])
+    assert follow(tracker, [feet] * 5, start=0.2) == [[1]] * 5
+    elsewhere = replace(feet, boxes=[[130, 280, 160, 320]])
+    assert tracker.update(elsewhere, 0.5).ids.tolist() == [-1]
+    assert tracker.update(lying, 0.6).ids.tolist() == [1]

@@ -45,7 +45,8 @@ def _common(half_a: F64, half_b: F64, apart: F64) -> F64:
     """Area that two boxes share, in quarters: from their half sides and the distance of their centres."""
     side = np.minimum(half_a + half_b - apart, 2 * np.minimum(half_a, half_b)) / 2
     np.maximum(side, 0.0, out=side)
-    return side[..., 0] * side[..., 1]
+    area: F64 = side[..., 0] * side[..., 1]
+    return area
 
 
 def duplicates(people: People, sigmas: F64, flip: I64, threshold: float) -> NDArray[np.bool_]:

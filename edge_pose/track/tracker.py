@@ -26,7 +26,7 @@ SHOWS, ENOUGH = 0.5, 0.25  # joint score, and share of joints above it, that a c
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
 STAYS = 0.5  # what it counts to be where somebody was seen last, instead of where they were going
-LARGER = 3.0  # times the body: larger than that is not the person, unless it is a strong row
+LARGER = 2.0  # times the body: larger than that is not the person, unless it is a strong row
 WITHIN = 0.5  # share of a weak row's box in a strong one's from which it says nothing of its own
 BRIEF_S = 0.3  # how long somebody who has no id yet may be unseen
 DEFAULTS = TrackConfig()
@@ -112,15 +112,18 @@ class Tracker:
         if not named.all():
             worth = np.where(named[:, None], worth, worth / 2)  # who is known comes first
         _pair(worth, may, np.ones(len(tracks), bool), strong, owners)
+        bodies = (tracks.high - tracks.low).prod(axis=1)[:, None]
+        likely = strong | (4 * people.half.prod(axis=1) <= LARGER * bodies)  # the weak are at times half a picture
         if not strong.all():
-            close = likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= config.match
+            close = likely & (likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= config.match)
             _pair(worth, close, named, sound & ~strong, owners)
+        found = owners >= 0
         if (owners[sound] < 0).any():
             part = likeness.cover(expected, people, smaller=True)
-            bodies = (tracks.high - tracks.low).prod(axis=1)[:, None]
-            likely = strong | (4 * people.half.prod(axis=1) <= LARGER * bodies)  # the weak are at times half a picture
             _pair(part, (part >= INSIDE) & likely, named, sound, owners)
-        found = owners >= 0
+            held = (owners >= 0) & ~found & ~strong
+            tracks.seen[owners[held]] = time_s  # a weak part keeps an id, and does not say where the whole is
+            found = (owners >= 0) & ~held
         if found.any():
             tracks.see(owners[found], people.rows(found), time_s)
         return strong
