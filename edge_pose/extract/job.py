@@ -64,8 +64,9 @@ class Options:
 
     def absolute(self) -> Options:
         """Return the same with files named in a way that holds in other processes."""
-        given: dict[str, Any] = {"model": self.model, "detector": self.detector, "spec": self.spec}
-        return replace(self, **{k: str(Path(v).absolute()) for k, v in given.items() if v and Path(v).is_file()})
+        given = {"model": self.model, "detector": self.detector, "spec": self.spec}
+        paths: dict[str, Any] = {k: str(Path(v).absolute()) for k, v in given.items() if v and Path(v).is_file()}
+        return replace(self, **paths)
 
     def settings(self) -> dict[str, Any]:
         """Return what makes results comparable: all but where they are computed. Models by name and sha256."""
