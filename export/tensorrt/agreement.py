@@ -72,7 +72,9 @@ def compare(
         if library.target == "tensorrt-rtx" and here not in capabilities:
             return Compared(why_not=f"it is for compute capability {', '.join(capabilities)}, this GPU has {here}")
         cuda = open_cuda()
-    except (DeviceError, MissingDependencyError) as err:
+    except DeviceError as err:
+        return Compared(why_not=str(err).partition(": ")[0])  # how to build without one is no matter here
+    except MissingDependencyError as err:
         return Compared(why_not=str(err))
     engine = TensorRT(onnx.name, plan, library, cuda, version_compatible=version_compatible)
     try:

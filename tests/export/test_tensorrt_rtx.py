@@ -201,3 +201,16 @@ def test_products_in_float32_are_not_for_turing(tmp_path, monkeypatch):
     monkeypatch.setattr(rtx, "MATRICES", frozenset())  # the builder itself says so, too
     with pytest.raises(ExportError, match="FP32 GEMM is not supported"):
         built(path, asked)
+
+
+def test_where_nothing_can_run_it_the_document_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(cuda, "DRIVERS", ("/nowhere/libcuda.so.1",))
+    document = read_document(built(nets.floats(tmp_path / "a.onnx")))
+    assert (document.agreement, document.spec.agreement) == ({}, {})
+    assert document.not_compared == "there is no NVIDIA driver here (libcuda.so.1)"
+
+
+def test_a_gpu_that_it_is_not_for_is_not_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge_pose.export.tensorrt.agreement.compute_capability", lambda: "9.0")
+    document = read_document(built(nets.floats(tmp_path / "a.onnx")))
+    assert document.not_compared == "it is for compute capability 8.6, this GPU has 9.0"
