@@ -112,21 +112,30 @@ class Tracker:
         if not named.all():
             worth = np.where(named[:, None], worth, worth / 2)  # who is known comes first
         _pair(worth, may, np.ones(len(tracks), bool), strong, owners)
+        found = owners >= 0
+        if (owners[sound] < 0).any():
+            found = self._hold(people, owners, sound, strong, expected, worth)
+        if found.any():
+            tracks.see(owners[found], people.rows(found), time_s)
+        return strong
+
+    def _hold(self, people: People, owners: I64, sound: Mask, strong: Mask, expected: People, worth: F64) -> Mask:
+        """Keep ids by weak rows, then by rows that are a part of somebody; returns whose rows say where they are."""
+        tracks = self._tracks
+        named = tracks.ids > 0
         bodies = (tracks.high - tracks.low).prod(axis=1)[:, None]
         likely = strong | (4 * people.half.prod(axis=1) <= LARGER * bodies)  # the weak are at times half a picture
         if not strong.all():
-            close = likely & (likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= config.match)
-            _pair(worth, close, named, sound & ~strong, owners)
+            close = likeness.boxes(expected, people, np.full(len(tracks), MARGIN)) >= self.config.match
+            _pair(worth, likely & close, named, sound & ~strong, owners)
         found = owners >= 0
         if (owners[sound] < 0).any():
             part = likeness.cover(expected, people, smaller=True)
             _pair(part, (part >= INSIDE) & likely, named, sound, owners)
             held = (owners >= 0) & ~found & ~strong
-            tracks.seen[owners[held]] = time_s  # a weak part keeps an id, and does not say where the whole is
+            tracks.seen[owners[held]] = self._now  # a weak part keeps an id, and does not say where the whole is
             found = (owners >= 0) & ~held
-        if found.any():
-            tracks.see(owners[found], people.rows(found), time_s)
-        return strong
+        return found
 
     def _begin(self, people: People, fresh: Mask, owners: I64, time_s: float) -> None:
         """Start tracks for rows of somebody new, and give ids to those seen often or surely enough."""
@@ -135,9 +144,8 @@ class Tracker:
             sure = people.scores >= config.sure_score
             inside = likeness.cover(people, people, smaller=False) >= INSIDE
             np.fill_diagonal(inside, False)
-            within = inside[(owners >= 0) | (fresh & sure)].any(
-                axis=0
-            )  # what shows in somebody's box may be a part of them
+            # What shows in somebody's box may be a part of them.
+            within = inside[(owners >= 0) | (fresh & sure)].any(axis=0)
             rows = (fresh & (sure | ~within)).nonzero()[0]
             begun = Tracks.first(people.rows(rows), time_s)
             owners[rows] = np.arange(len(rows)) + len(self._tracks)
