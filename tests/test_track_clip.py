@@ -66,7 +66,7 @@ def test_poses_of_people_who_cross_keep_their_ids(images):
 @pytest.mark.slow
 def test_people_who_cross_keep_their_ids_behind_a_real_network(images, asset, monkeypatch):
     monkeypatch.setenv("EDGE_POSE_MODELS", str(asset("models")))
-    clip, tracker, frames = walk(images, 2, people=5, pillar=False, fps=FPS), Tracker(), []
+    clip, tracker, frames = walk(images, 9, people=4, fps=FPS), Tracker(), []
     with ep.load("yolov8n-pose", confidence=0.1) as estimator:
         for i, picture in enumerate(clip.pictures(images)):
             truth = clip.truth(i)
@@ -75,4 +75,4 @@ def test_people_who_cross_keep_their_ids_behind_a_real_network(images, asset, mo
     scores = identity_scores(frames)
     assert clip.crossings() >= 10
     assert scores.switches <= clip.crossings() / 10, scores
-    assert scores.idf1 > 0.85
+    assert scores.idf1 > 0.9
