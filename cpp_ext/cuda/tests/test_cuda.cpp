@@ -129,6 +129,9 @@ void crops_are_the_cores() {
             matrices.insert(matrices.end(), {a, turned ? b : 0.0, x, turned ? -b : 0.0, n % 5 ? a : -a, y});
           }
           matrices[6] = 1e300;  // looks past the frame
+          // A shear that counts, and one that the core takes for the rounding of a sine.
+          matrices[13] = turned ? 0.003 : 1e-6;
+          matrices[15] = 0.0;
           const Batch batch{nullptr, kind.element, kind.planar, ROWS, 24, 18};
           const Color color = color_of(kind);
           const double off = apart(
