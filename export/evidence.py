@@ -14,11 +14,11 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_pose.errors import ExportError
-from edge_pose.estimators.load import load_detector, open_network
+from edge_pose.estimators.load import MICRO_BATCH, load_detector, open_network
 from edge_pose.export import samples
 from edge_pose.export.calibration import Frames, feeds, frames_from
 from edge_pose.export.findings import people_of
-from edge_pose.export.gate import MICRO_BATCH, Agreement, Gate, narrowed, truth_of
+from edge_pose.export.gate import Agreement, Gate, narrowed, truth_of
 from edge_pose.spec import ModelSpec
 
 MADE_UP = 4  # pictures of noise, where there are no others
