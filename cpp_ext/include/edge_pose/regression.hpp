@@ -21,7 +21,8 @@ enum class Origin { CORNER, CENTER };  // coordinates in 0..1 from the corner, o
 void decode_regression(const CoordsView& coords, const double* frame_from_input, double input_h, double input_w,
                        Origin origin, Joints out);
 
-// yxs [N][K][3]: y and x in units of the input's size, score, which is put into [0, 1]. Not-finite coordinates as above.
+// yxs [N][K][3]: y and x in units of the input's size, score, which is put into [0, 1]. Not-finite coordinates as
+// above.
 void decode_movenet(const float* yxs, std::size_t n, std::size_t k, const double* frame_from_input, double input_h,
                     double input_w, Joints out);
 
