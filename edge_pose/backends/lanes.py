@@ -6,8 +6,9 @@ rows need to meet once a batch. Measured with PP-TinyPose on 2 cores: 3.7 ms a p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 
 from edge_pose.backends.base import Backend, TensorInfo
 from edge_pose.backends.standby import Standby
+from edge_pose.errors import BackendError
 
 ROWS = 2  # a lane's share that is quickest a row: one costs 8.1 ms, two 7.4 each, four 7.6, eight 8.4
 MAX_LANES = 16
 # Larger networks keep all threads busy in every layer, and each copy of their weights counts.
 MAX_BYTES = 64 << 20
+CLOSED = "this model has been closed: load it again"
 
 Outputs = list[NDArray[Any]]
 
@@ -42,20 +45,30 @@ class Lanes:
         self.rows = ROWS * lanes
         self._closed = False
         self._one_by_one = first.shape[0] is not None
-        self._threads = ThreadPoolExecutor(lanes - 1, thread_name_prefix="edge-pose-lane")
+        self._hire()
+
+    def _hire(self) -> None:
+        self._threads = ThreadPoolExecutor(self._lanes - 1, thread_name_prefix="edge-pose-lane")
+        self._process = os.getpid()
 
     def run(self, batch: NDArray[Any]) -> Outputs:
         """Run the network; see Backend.run."""
+        if self._closed:
+            raise BackendError(CLOSED)
         rows = len(batch)
-        if rows < 2 or self._closed:  # the network itself says that it is closed
+        if rows < 2:
             return self._whole.run(batch)
+        if self._process != os.getpid():  # a forked child has none of its parent's threads
+            self._hire()
         # A row that would be alone in its turn is quicker with all threads.
         alone = int(rows % self._lanes == 1 and rows > self._lanes)
         lanes = min(self._lanes, rows)
         cuts = [(rows - alone) * i // lanes for i in range(lanes + 1)]
         shares = [batch[start:end] for start, end in pairwise(cuts)]
-        waiting = [self._threads.submit(self._share, share) for share in shares[1:]]
+        waiting: list[Future[Outputs]] = []
         try:
+            for share in shares[1:]:
+                waiting.append(self._submit(share))
             parts = [self._share(shares[0])]
         finally:  # the batch is the caller's again when this returns or raises: nobody reads it any more
             for future in waiting:
@@ -64,6 +77,12 @@ class Lanes:
         if alone:
             parts.append(self._whole.run(batch[-1:]))
         return _joined(parts)
+
+    def _submit(self, rows: NDArray[Any]) -> Future[Outputs]:
+        try:
+            return self._threads.submit(self._share, rows)
+        except RuntimeError as err:  # closed by another thread since this batch began
+            raise BackendError(CLOSED) from err
 
     def _share(self, rows: NDArray[Any]) -> Outputs:
         if not self._one_by_one:

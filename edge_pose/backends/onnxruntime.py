@@ -51,10 +51,11 @@ class OnnxRuntime:
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the network; see Backend.run."""
-        if self._session is None:
+        session = self._session  # another thread may close while this one runs
+        if session is None:
             raise BackendError("this model has been closed: load it again")
         try:
-            outputs: list[NDArray[Any]] = self._session.run(self._output_names, {self._input_name: batch})
+            outputs: list[NDArray[Any]] = session.run(self._output_names, {self._input_name: batch})
         except Exception as err:  # as above
             raise BackendError(f"ONNX Runtime failed on a batch {batch.shape} {batch.dtype}: {_line(err)}") from err
         return outputs

@@ -1,5 +1,7 @@
 """Rows shared among threads: the answers of one network, whatever the number of rows, lanes and failures."""
 
+import os
+import signal
 import threading
 
 import numpy as np
@@ -9,6 +11,7 @@ from onnx import TensorProto, helper
 from edge_pose.backends import open_backend
 from edge_pose.backends.base import TensorInfo
 from edge_pose.backends.lanes import MAX_BYTES, Lanes, in_lanes
+from edge_pose.backends.onnxruntime import OnnxRuntime
 from edge_pose.errors import BackendError
 from tests import tiny
 
@@ -93,6 +96,51 @@ def test_one_network_for_all_lanes(tmp_path):
     shared.close()
     with pytest.raises(BackendError, match="closed"):
         shared.run(batch)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("fixed", [None, 1])
+def test_what_is_closed_says_so_even_while_its_networks_are_open(n, fixed):
+    shared = Lanes(Doubling(fixed), Doubling(fixed), 2)
+    shared.close()
+    with pytest.raises(BackendError, match="has been closed"):
+        shared.run(rows_of(n))
+
+
+def test_closed_by_another_thread_when_half_of_the_batch_is_shared_out():
+    shared = Lanes(Doubling(), Doubling(), 3)
+    shared._threads.shutdown()
+    with pytest.raises(BackendError, match="has been closed"):
+        shared.run(rows_of(6))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_lanes_of_its_own():
+    shared = Lanes(Doubling(), Doubling(), 3)
+    wanted = shared.run(rows_of(6))[0]
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # where it waits for threads that are the parent's
+        os._exit(0 if np.array_equal(shared.run(rows_of(6))[0], wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    shared.close()
+
+
+def test_an_engine_that_is_closed_while_it_begins_to_run(tmp_path):
+    class Closing(OnnxRuntime):
+        """Another thread closes it right after the first look."""
+
+        @property
+        def _session(self):
+            session, self.kept = self.kept, None
+            return session
+
+    engine = open_backend(means(tmp_path / "m.onnx"), device="cpu", threads=1)
+    engine.kept, engine.__class__ = engine._session, Closing
+    np.testing.assert_array_equal(engine.run(np.ones((1, 4, 4), np.float32))[0], [1])
+    with pytest.raises(BackendError, match="has been closed"):
+        engine.run(np.ones((1, 4, 4), np.float32))
 
 
 def test_where_lanes_are_of_no_use(tmp_path):
