@@ -74,10 +74,11 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
 constexpr const char* MOVENET_FOLLOW = R"(Whether MoveNet saw somebody, and where it looks next.
 
 xy: (1, 17, 2) float32, frame pixels; scores: (1, 17) float32. frame_hw, input_hw: sizes in pixels. confidence: least
-mean score. Returns None for nobody: a lower mean, or fewer than two joints of 0.2. Else boxes (1, 4) float32 around
-the joints of at least 0.2, box_scores (1,) float32, frame_from_input (1, 2, 3) float64 of the next square, and that
-square's (x, y, side), centre first. Where the torso is not seen or the square would exceed the frame it is the one
-that just holds the frame. Raises ShapeError. Source: TensorFlow's MoveNet tutorial (determine_crop_region).)";
+mean score. Returns None for nobody: a lower mean, one that is no number, or fewer than two joints of 0.2. Else boxes
+(1, 4) float32 around the joints of at least 0.2, box_scores (1,) float32, frame_from_input (1, 2, 3) float64 of the
+next square, and that square's (x, y, side), centre first. Where the torso is not seen, or the square would exceed the
+frame or have no area, it is the one that just holds the frame. Raises ShapeError. Source: TensorFlow's MoveNet
+tutorial (determine_crop_region).)";
 
 py::object movenet_follow(const py::array& xy, const py::array& scores, std::pair<int, int> frame_hw,
                           std::pair<int, int> input_hw, double confidence) {
@@ -88,7 +89,7 @@ py::object movenet_follow(const py::array& xy, const py::array& scores, std::pai
     raise("ShapeError", "frame_hw and input_hw must be at least one pixel");
   const MovenetPerson person = movenet_person(
       static_cast<const float*>(xy.data()), static_cast<const float*>(scores.data()), frame_hw.first, frame_hw.second);
-  if (static_cast<double>(person.score) < confidence || person.seen < 2) return py::none();
+  if (!(static_cast<double>(person.score) >= confidence) || person.seen < 2) return py::none();
   const double left = person.center_x - person.side / 2, top = person.center_y - person.side / 2;
   F32 boxes({1, 4}), box_scores({1});
   py::array_t<double> next({1, 2, 3});

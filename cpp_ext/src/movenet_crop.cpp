@@ -51,7 +51,7 @@ MovenetPerson movenet_person(const float* xy, const float* scores, int frame_h, 
   if (!finite || !either(SHOULDERS) || !either(HIPS)) return person;
   const float room = std::max({center[0], width - center[0], center[1], height - center[1]});
   const float half = std::min(std::max(TORSO_MARGIN * torso, BODY_MARGIN * body), room);
-  if (!(half <= std::max(width, height) / 2)) return person;
+  if (!(half > 0 && half <= std::max(width, height) / 2)) return person;  // all joints in one point: no square either
   person.center_x = static_cast<double>(center[0]);
   person.center_y = static_cast<double>(center[1]);
   person.side = static_cast<double>(2 * half);

@@ -289,6 +289,8 @@ void test_the_next_square() {
   std::fill(scores.begin(), scores.end(), 0.5F);
   std::fill(xy.begin(), xy.end(), NOT_A_NUMBER);
   CHECK(movenet_person(xy.data(), scores.data(), 480, 640).side == 640);
+  std::fill(xy.begin(), xy.end(), 100.0F);  // all in one place
+  CHECK(movenet_person(xy.data(), scores.data(), 480, 640).side == 640);
 }
 
 }  // namespace

@@ -84,7 +84,16 @@ def test_following_equals_the_twin(seed, spread, height, width):
 
 
 def test_scores_that_are_no_numbers_are_nobody():
-    assert follow(np.zeros((17, 2), np.float32), np.full(17, np.nan, np.float32), (10, 10)) is None
+    xy, scores = np.zeros((17, 2), np.float32), np.full(17, np.nan, np.float32)
+    assert follow(xy, scores, (10, 10)) is None
+    scores[1:] = 0.9  # one of them alone leaves no mean to compare
+    assert follow(xy, scores, (10, 10), confidence=0.3) is None
+
+
+def test_joints_in_one_point_are_followed_by_the_whole_frame():
+    """A square without area would show one pixel for ever to a network that finds something in it."""
+    *_, square = follow(np.full((17, 2), 50, np.float32), np.full(17, 0.9, np.float32), (80, 100))
+    assert square == (50, 40, 100)
 
 
 @pytest.mark.parametrize(

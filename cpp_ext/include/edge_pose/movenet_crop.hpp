@@ -15,8 +15,8 @@ struct MovenetPerson {
 };
 
 // xy [17][2] frame pixels, scores [17], both borrowed. The square is centred between the hips and holds the torso 1.9
-// times over and every joint seen 1.2 times; where the torso is not seen or the square would exceed the frame or have
-// no area it is the one that just holds the frame. In float32, as its authors compute it. Source: TensorFlow's MoveNet
+// times over and every joint seen 1.2 times; where the torso is not seen, or the square would exceed the frame or have
+// no area, it is the one that just holds the frame. In float32, as its authors compute it. Source: TensorFlow's MoveNet
 // tutorial.
 MovenetPerson movenet_person(const float* xy, const float* scores, int frame_h, int frame_w);
 
