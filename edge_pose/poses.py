@@ -124,6 +124,12 @@ class Poses(_Rows):
         put(poses, "skeleton", skeleton)
         return poses
 
+    def with_ids(self, ids: I64) -> Poses:
+        """Return the same people with these ids (N,) int64. Raises ShapeError when they are not one for each."""
+        poses = Poses.unchecked(self.xy, self.scores, self.boxes, self.box_scores, self.skeleton)
+        object.__setattr__(poses, "ids", array_of("ids", ids, np.int64, (len(self.xy),)))
+        return poses
+
     @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> Poses:
         """Nobody: the ordinary answer of an empty room."""

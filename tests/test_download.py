@@ -15,7 +15,7 @@ import pytest
 from edge_pose import download, transfer
 from edge_pose.download import fetch, sha256_of
 from edge_pose.errors import ChecksumError, DownloadError, OutputError
-from tests.web import FILE, OTHER, OTHER_SUM, SUM, Answer, Web, left, serve
+from tests.file_server import FILE, OTHER, OTHER_SUM, SUM, Answer, Web, left, serve
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge_pose import transfer
 from edge_pose.download import fetch
 from edge_pose.errors import ChecksumError, DownloadError, OutputError
-from tests.web import FILE, OTHER, OTHER_SUM, SUM, Answer, left, serve
+from tests.file_server import FILE, OTHER, OTHER_SUM, SUM, Answer, left, serve
 
 
 @pytest.fixture(autouse=True)

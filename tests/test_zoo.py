@@ -15,7 +15,7 @@ import pytest
 from edge_pose import transfer, zoo
 from edge_pose.errors import ChecksumError, ModelNotFoundError, OutputError, SpecError
 from edge_pose.spec import ModelSpec
-from tests.web import Answer, serve
+from tests.file_server import Answer, serve
 
 NAMES = sorted(zoo.entries())
 FILES = [(name, file) for name, entry in zoo.entries().items() for file in entry.files]

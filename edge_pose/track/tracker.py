@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +60,7 @@ class Tracker:
         self._begin(people, strong & (owners < 0), owners, time_s)
         known = owners >= 0
         ids[known] = self._tracks.ids[owners[known]]
-        return replace(poses, ids=ids)
+        return poses.with_ids(ids)
 
     def _check(self, poses: Poses, time_s: float) -> None:
         if not self._now < time_s < math.inf:
