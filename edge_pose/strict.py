@@ -76,7 +76,10 @@ def _value(kind: Any, value: Any, where: str, readers: Readers) -> Any:
             raise SpecError(f"{where} must be a table, got {value!r}")
         return {str(k): _value(arguments[1], v, _join(where, str(k)), readers) for k, v in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as err:
+            raise SpecError(f"{where} must be a finite number, got an integer of {value.bit_length()} bits") from err
     if type(value) is not kind:
         raise SpecError(f"{where} must be {kind.__name__}, got {value!r}")
     if kind is float and not math.isfinite(value):

@@ -37,8 +37,8 @@ class Address:
             host, _, port = text.partition(":")
         if "/" in host or "@" in host or " " in host:
             raise WebError(f"the address of the page must be HOST:PORT, got {text!r}")
-        if port and not (port.isascii() and port.isdecimal() and int(port) < 65536):
-            raise WebError(f"the port of the page must be a number from 0 to 65535, got {port!r}")
+        if port and not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) < 65536):
+            raise WebError(f"the port of the page must be a number from 0 to 65535, got {port[:20]!r}")
         return cls(host or DEFAULT_HOST, int(port) if port else DEFAULT_PORT)
 
     def listen(self) -> socket.socket:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
 FRESH = {"cache-control": "no-store"}
+SLOW = {"connection": "close"}
+SENT_S = 10.0  # the zones must be here, or they would hold a connection for as long as they like
 HEALTHY_S = 5.0  # the newest frame may be so old
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -82,6 +84,16 @@ def build(board: Board, hub: Hub, zone_file: ZoneFile | None) -> Starlette:
     return Starlette(routes=routes)
 
 
+async def _body(request: Request) -> bytes:
+    """Read what is sent, but not much more than zones may take."""
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BYTES:
+            break
+    return data
+
+
 def _zone_routes(zone_file: ZoneFile, hub: Hub) -> list[Any]:
     from starlette.responses import JSONResponse
     from starlette.routing import Route
@@ -92,11 +104,12 @@ def _zone_routes(zone_file: ZoneFile, hub: Hub) -> list[Any]:
         return JSONResponse(plain(zone_file.zones), headers=FRESH)
 
     async def write(request: Request) -> Response:
-        data = b""
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MAX_BYTES:
-                return JSONResponse({"error": f"zones may take {MAX_BYTES} bytes"}, 413)
+        try:
+            data = await asyncio.wait_for(_body(request), SENT_S)
+        except asyncio.TimeoutError:  # not TimeoutError: they are two before Python 3.11
+            return JSONResponse({"error": f"zones must be sent within {SENT_S:.0f} s"}, 408, SLOW)
+        if len(data) > MAX_BYTES:
+            return JSONResponse({"error": f"zones may take {MAX_BYTES} bytes"}, 413)
         try:
             zones = drawn_zones(data)
             async with saving:

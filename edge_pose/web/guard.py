@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PUBLIC = frozenset({"/assets/style.css", "/assets/icon.svg"})  # what the page that asks for the token needs
+HOST = re.compile(r"(\[[\da-fA-F:.%\w]+\]|[^\s/?#@\[\]:;,'\"]+)(:\d{1,5})?")  # it becomes part of the policy below
 WRONG_TOKEN_S = 0.5  # before a wrong token is answered
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -62,7 +63,7 @@ class Guard:
             await _refuse(scope, send, 421, b"This page is not served under that name.\n")
             return
         writes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
-        if writes and any(urlsplit(origin).netloc != host for origin in headers.get("origin", [])):
+        if writes and any(_place_of(origin) != host for origin in headers.get("origin", [])):
             await _refuse(scope, send, 403, b"Pages of other origins may not use this one.\n")
             return
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
@@ -76,6 +77,8 @@ class Guard:
         await self._app(scope, receive, _with_headers(send, host) if scope["type"] == "http" else send)
 
     def _is_own(self, host: str) -> bool:
+        if not HOST.fullmatch(host):
+            return False
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -91,11 +94,9 @@ class Guard:
     def _knows(self, headers: dict[str, list[str]]) -> bool:
         given = ""
         for text in headers.get("cookie", []):
-            try:
-                morsel = SimpleCookie(text).get(self._cookie)
-            except CookieError:
-                continue
-            given = morsel.value if morsel is not None else given
+            for pair in text.split(";"):  # by hand: one cookie of another program may be none that http.cookies reads
+                name, _, value = pair.strip().partition("=")
+                given = value if name == self._cookie else given
         if hmac.compare_digest(given.encode("latin-1", "replace"), self._pass.encode()):
             return True
         scheme, _, bearer = (headers.get("authorization") or [""])[0].partition(" ")
@@ -117,6 +118,14 @@ class Guard:
             await _answer(send, 401, kind, ASK)
             return
         await _refuse(scope, send, 401, b"This page needs its token: open it once as /?token=...\n")
+
+
+def _place_of(origin: str) -> str:
+    """Return host and port of an origin; of what is none, what no host equals."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _policy(host: str) -> bytes:

@@ -96,13 +96,18 @@ def test_names_that_an_attacker_points_here(page, host):
     assert get(page, headers={"host": host}).status_code == 421
 
 
+@pytest.mark.parametrize("host", ["x@127.0.0.1", "127.0.0.1/;script-src *", "127.0.0.1;x", "127.0.0.1:x", "127.0.0.1?"])
+def test_a_host_becomes_part_of_the_policy_only_as_a_name(page, host):
+    assert get(page, headers={"host": host}).status_code == 421
+
+
 def test_names_that_were_given(page):
     with WebPage("127.0.0.1:0", names=("cam.example.org",)) as named:
         assert get(named, headers={"host": "cam.example.org"}).status_code == 200
         assert get(named, headers={"host": "cam2.example.org"}).status_code == 421
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[evil"])
 def test_pages_of_others_cannot_watch(page, watch, origin):
     with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
         watch(page, origin=origin)
@@ -191,3 +196,12 @@ def test_connections_that_never_ask_are_ended(page, monkeypatch):
         idle.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and no more
         with contextlib.suppress(ConnectionResetError):
             assert idle.recv(1) == b""
+
+
+def test_cookies_of_other_programs_do_not_lock_out(locked):
+    port = locked.url.rstrip("/").rpartition(":")[2]
+    with httpx.Client(base_url=locked.url, trust_env=False) as client:
+        given = client.get("/", params={"token": TOKEN}).cookies[f"edge_pose_{port}"]
+    odd = f'{{"a": 1}}=x; b="un; ends; =; edge_pose_{port}={given}; c'
+    assert get(locked, headers={"cookie": odd}).status_code == 200
+    assert get(locked, headers={"cookie": odd.replace(given, given[:-1])}).status_code == 401

@@ -1,6 +1,7 @@
 """Zones over HTTP and in their file."""
 
 import json
+import socket
 
 import httpx
 import pytest
@@ -70,6 +71,7 @@ def test_a_file_that_cannot_be_written(tmp_path):
         [{**BED, "kind": "door"}],
         [{**BED, "polygon": BED["polygon"][:2]}],
         [{**BED, "polygon": [[0, 0], [0, 900], [1, 1]]}],  # pixels
+        [{**BED, "polygon": [[0, 0], [0, 10**400], [1, 1]]}],  # no float holds it
         [{**BED, "name": " "}],
         [{**BED, "name": "x" * 61}],
         [{**BED, "name": "a\nb"}],
@@ -110,3 +112,12 @@ def test_a_disk_that_takes_nothing(drawn, path, monkeypatch):
 def test_without_a_file_there_are_none(page):
     assert get(page, "zones").status_code == 404
     assert page.zones == ()
+
+
+def test_who_never_ends_a_request_is_let_go(drawn, path, monkeypatch):
+    monkeypatch.setattr("edge_pose.web.app.SENT_S", 0.2)
+    port = int(drawn.url.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+        slow.sendall(f"PUT /zones HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 100\r\n\r\n[".encode())
+        assert slow.makefile("rb").read().startswith(b"HTTP/1.1 408 ")  # all of it: the connection is closed
+    assert not path.exists()
