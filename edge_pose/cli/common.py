@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,6 +77,28 @@ def check_writable(path: Path | None) -> None:
         raise OutputError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write into {folder}")
+
+
+def keep_inputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Fail where an output would replace a file that is read, or two outputs are one file. Raises OutputError."""
+    from edge_pose.sinks.files import failed, refuse_input
+
+    read = [str(given) for given in inputs if given is not None]
+    seen: dict[Path, Path] = {}
+    for path in outputs:
+        if path is None:
+            continue
+        try:
+            if path.exists() and not path.is_file():  # devices take several; folders are asked later
+                continue
+            for given in read:
+                refuse_input(path, given)
+            place = path.resolve()
+        except (OSError, RuntimeError) as err:  # RuntimeError: links in a circle, before Python 3.13
+            raise failed(path, err) from err
+        if place in seen:
+            raise OutputError(f"{seen[place]} and {path} are one file, and each wants it for itself")
+        seen[place] = path
 
 
 class Bar:

@@ -11,7 +11,17 @@ import typer
 from typer.core import TyperGroup
 
 from edge_pose.cli import WEB_ADDRESS, check_interrupted, one_line
-from edge_pose.cli.common import Device, Engine, Spec, Threads, check_writable, progress, say, show_warnings
+from edge_pose.cli.common import (
+    Device,
+    Engine,
+    Spec,
+    Threads,
+    check_writable,
+    keep_inputs,
+    progress,
+    say,
+    show_warnings,
+)
 
 if TYPE_CHECKING:
     from edge_pose.estimators import Estimator
@@ -77,6 +87,7 @@ def watch(
     """Watch SOURCE for falls, and tell about them."""
     show_warnings()
     check_writable(record)
+    keep_inputs((record, events), (source, replay, model, detector, spec, zones, config))
     if (source is None) == (replay is None):
         raise typer.BadParameter("what to watch: a SOURCE or --replay RECORDING, one of both")
     if keep_video and clips is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edge_pose.cli import WEB_ADDRESS, check_interrupted, one_line
-from edge_pose.cli.common import Device, Engine, Spec, Threads, is_stdout, progress, say, show_warnings
+from edge_pose.cli.common import Device, Engine, Spec, Threads, is_stdout, keep_inputs, progress, say, show_warnings
 
 if TYPE_CHECKING:
     from edge_pose.cli.common import Bar
@@ -37,6 +37,7 @@ def run(
     web: Annotated[str | None, typer.Option(help=f"Serve a live page, [HOST:PORT]; by default {WEB_ADDRESS}.")] = None,
     web_token: Annotated[str | None, typer.Option(envvar="EDGE_POSE_WEB_TOKEN", help="Who has it may look.")] = None,
     web_privacy: Annotated[bool, typer.Option("--web-privacy", help="The page shows figures, no picture.")] = False,
+    zones: Annotated[Path | None, typer.Option(help="The page draws zones into this file (JSON); needs --web.")] = None,
     record: Annotated[Path | None, typer.Option(help="Keep what the network saw here (.jsonl.gz), no pixels.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Run such a recording again, without MODEL and SOURCE.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
@@ -54,6 +55,8 @@ def run(
 ) -> None:
     """Find everybody's joints in SOURCE with MODEL."""
     show_warnings()
+    if zones is not None and web is None:
+        raise typer.BadParameter("--zones is drawn on the page: give --web too")
     wish = {"size": _size(size), "fps": fps, "pixel_format": pixel_format}
     loading: dict[str, Any] = {
         "detector": detector,
@@ -64,6 +67,7 @@ def run(
     }
     loading |= {"confidence": confidence, "max_people": max_people}
     aside = is_stdout(json)
+    keep_inputs((json, video, record, zones), (source, replay, model, detector, spec))
     with contextlib.ExitStack() as stack:
         frames, estimator = _opened(stack, model, source, replay, max_frames, wish, loading)
         from edge_pose.pipeline import Pipeline, Summary
@@ -81,7 +85,9 @@ def run(
         if web is not None:
             from edge_pose.web import WebPage
 
-            page = stack.enter_context(WebPage(web, token=web_token, privacy=web_privacy, title=frames.name))
+            page = stack.enter_context(
+                WebPage(web, token=web_token, privacy=web_privacy, zones_path=zones, title=frames.name)
+            )
             say(f"page: {page.url}", aside=aside)
             viewers.append(page)
         recorder = None
@@ -126,6 +132,10 @@ def _opened(
     if replay is not None:
         if model is not None or source is not None:
             raise typer.BadParameter("--replay takes the place of MODEL and SOURCE: leave them out")
+        unused = [name for name, value in (loading | wish).items() if value not in (None, "auto")]
+        if unused:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+            raise typer.BadParameter(f"--replay runs no network and opens no camera: leave out {names}")
         from edge_pose.pipeline import open_replay
 
         frames, estimator = open_replay(replay, max_frames=max_frames)

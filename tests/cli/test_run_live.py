@@ -84,6 +84,11 @@ def test_a_recording_gives_the_same_again(recording, folder, capsys):
         (["run", "m.onnx", "/dev/video9"], 1, r"/dev/video9 does not exist; "),
         (["run", "m.onnx", "rtsp://me:geheim@127.0.0.1:1/x"], 1, r"rtsp://\*\*\*@127\.0\.0\.1:1/x cannot .*refused"),
         (["run", "m.onnx", "v.mp4", "--web", "0.0.0.0:0"], 1, "token"),
+        (["run", "m.onnx", "v.mp4", "--web=" + "9" * 5000], 1, "from 0 to 65535"),
+        (["run", "m.onnx", "v.mp4", "--zones", "z.json"], 2, "give --web too"),
+        (["run", "m.onnx", "v.mp4", "--web", ":0", "--zones", "m.onnx"], 1, "cannot write m.onnx: it is the input"),
+        (["run", "m.onnx", "v.mp4", "--json", "a", "--record", "./a"], 1, "are one file"),
+        (["run", "--replay", "r.jsonl", "--confidence", "0.9", "--fps", "3"], 2, "leave out --confidence, --fps"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had(words, code, message, folder, capsys, monkeypatch):
@@ -191,3 +196,28 @@ def test_environment_holds_no_page_secret_on_the_command_line(folder, monkeypatc
     assert main(["run", "m.onnx", "v.mp4", "--web", "0.0.0.0:0"]) == 0
     assert "x" * 24 not in capsys.readouterr().out
     assert os.environ["EDGE_POSE_WEB_TOKEN"]
+
+
+@pytest.mark.parametrize("target", ["v.mp4", "m.onnx", "r.jsonl", "link.jsonl"])
+@pytest.mark.parametrize("command", ["run", "fall"])
+def test_a_recording_never_replaces_what_is_read(command, target, folder, capsys):
+    assert main(["run", "m.onnx", "v.mp4", "--record", "r.jsonl"]) == 0
+    (folder / "link.jsonl").symlink_to("r.jsonl")
+    before = (folder / target).read_bytes()
+    words = ["m.onnx", "v.mp4"] if command == "run" else ["v.mp4", "--model", "m.onnx"]
+    words = ["--replay", "r.jsonl"] if target.endswith("jsonl") else words
+    assert main([command, *words, "--record", target]) == 1
+    assert "it is the input" in capsys.readouterr().err
+    assert (folder / target).read_bytes() == before
+
+
+def test_zones_are_drawn_on_the_page(folder, launcher):
+    bed = [{"name": "bed", "kind": "bed", "polygon": [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]}]
+    program = started("run", "m.onnx", LIVE, "--web", "127.0.0.1:0", "--zones", "z.json")
+    url = program.stdout.readline().split()[-1]
+    request = urllib.request.Request(url + "zones", json.dumps(bed).encode(), method="PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert json.load(answer) == bed
+    program.send_signal(signal.SIGINT)
+    program.communicate(timeout=30)
+    assert json.loads((folder / "z.json").read_text()) == bed
