@@ -295,3 +295,19 @@ def test_it_works_outside_of_the_main_thread(folder, out, options):
     thread.start()
     thread.join()
     assert reports[0].done == 5
+
+
+def test_a_shut_subfolder_is_a_failure_of_its_own(folder, out, options, monkeypatch):
+    sets.shut(monkeypatch, "sub")
+    report = extract(folder, out, options, workers=1)
+    assert [(f.key, f.why) for f in report.failures] == [("sub/", "cannot read this folder: Permission denied")]
+    assert (report.items, report.done, tree(out)) == (3, 2, ["a.jsonl", "images.jsonl"])
+
+
+def test_a_name_too_long_for_its_output_is_told_before_the_work(tmp_path, out, options):
+    sets.video(tmp_path / "in/a.avi"), sets.video(tmp_path / "in/b.avi").rename(tmp_path / "in" / f"{'x' * 251}.avi")
+    for overwrite in (False, True):
+        report = extract(tmp_path / "in", out, options, workers=1, overwrite=overwrite)
+        (failure,) = report.failures
+        assert "File name too long" in failure.why
+        assert (report.done, tree(out)) == (1, ["a.jsonl"])

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from edge_pose.errors import ExtractionError
+from edge_pose.errors import ExtractionError, SourceError
 from edge_pose.extract import items
 from edge_pose.extract.items import find_items
 from edge_pose.extract.ledger import Ledger
-from tests.extract_folder import picture, small_set, video
+from tests.extract_folder import picture, shut, small_set, video
 
 
 def stems(folder, **options):
@@ -166,3 +166,27 @@ def test_a_ledger_of_another_kind(tmp_path, line):
     with pytest.raises(ExtractionError, match="another version of edge-pose"):
         Ledger(tmp_path, ".jsonl", {})
     Ledger(tmp_path, ".jsonl", {}, overwrite=True).close()
+
+
+def test_a_subfolder_that_cannot_be_read_is_told_and_the_rest_found(tmp_path, monkeypatch):
+    video(tmp_path / "a.avi"), video(tmp_path / "shut/b.avi"), video(tmp_path / "sub/locked/c.avi")
+    shut(monkeypatch, "shut", "locked")
+    unread = {}
+    assert [item.key for item in find_items(tmp_path, unread=unread)] == ["a.avi"]
+    assert unread == dict.fromkeys(["shut/", "sub/locked/"], "cannot read this folder: Permission denied")
+    with pytest.raises(SourceError, match="nor have its subfolders; 1 of them cannot be read, such as locked/"):
+        find_items(tmp_path / "sub")
+    with pytest.raises(SourceError, match=r"cannot read .*shut: Permission denied"):
+        find_items(tmp_path / "shut")
+
+
+def test_no_two_items_share_an_output(tmp_path):
+    for name in ("a.avi", "a.mp4", "a.avi.mp4", "images.mp4"):
+        video(tmp_path / "x.avi").rename(tmp_path / name)
+    picture(tmp_path / "1.png")
+    assert stems(tmp_path) == {
+        "a.avi": "a.avi", "a.mp4": "a.mp4", "a.avi.mp4": "a.avi.mp4", "images.mp4": "images.mp4", "images/": "images"
+    }  # fmt: skip
+    known = {"a.avi.mp4": "a.avi", "images.mp4": "images"}  # they came first
+    later = {item.key: item.stem for item in find_items(tmp_path, known=known)}
+    assert later == known | {"a.avi": "a.avi (2)", "a.mp4": "a.mp4", "images/": "images (2)"}

@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from edge_pose.errors import SourceError
@@ -36,43 +37,61 @@ class Item:
     state: str
 
 
-def find_items(folder: Path, *, apart: Path | None = None, known: Mapping[str, str] | None = None) -> list[Item]:
+def find_items(
+    folder: Path,
+    *,
+    apart: Path | None = None,
+    known: Mapping[str, str] | None = None,
+    unread: dict[str, str] | None = None,
+) -> list[Item]:
     """Return the items of a folder and its subfolders, in natural order; hidden files and folders are left out.
 
     apart: a folder to stay out of. known: stems that items had before, by key: they keep them.
-    Raises SourceError when there is no such folder, or nothing in it.
+    unread: is given the subfolders that cannot be read, and why; the rest is found all the same.
+    Raises SourceError when there is no such folder, it cannot be read, or nothing is in it.
     """
     if not folder.is_dir():
         what = "is a file: give the folder that it is in" if folder.exists() else "does not exist"
         raise SourceError(f"{folder} {what}")
-    try:
-        found = [item for path in _folders(folder, apart) for item in _items_in(folder, path)]
-    except OSError as err:
-        if isinstance(err, SourceError):
-            raise
-        raise SourceError(f"cannot read {err.filename or folder}: {err.strerror or err}") from err
+    found: list[Item] = []
+    lost: dict[str, str] = {}
+
+    def lose(path: Path, err: OSError) -> None:
+        if path == folder:
+            raise SourceError(f"cannot read {path}: {err.strerror or err}") from err
+        lost[f"{path.relative_to(folder).as_posix()}/"] = f"cannot read this folder: {err.strerror or err}"
+
+    for path in _folders(folder, apart, lose):
+        try:
+            found += list(_items_in(folder, path))
+        except OSError as err:
+            lose(path, err)
     if not found:
-        raise SourceError(f"{folder} has neither videos nor pictures, nor have its subfolders")
+        but = "".join(f"; {len(lost)} of them cannot be read, such as {key}" for key in list(lost)[:1])
+        raise SourceError(f"{folder} has neither videos nor pictures, nor have its subfolders{but}")
+    if unread is not None:
+        unread.update(lost)
     return _named(found, known or {})
 
 
-def _folders(folder: Path, apart: Path | None) -> Iterator[Path]:
+def _folders(folder: Path, apart: Path | None, lose: Callable[[Path, OSError], None]) -> Iterator[Path]:
     """Walk through links to folders too, but into each folder once."""
     seen: set[tuple[int, int]] = set()
     away = apart.resolve() if apart is not None and apart.resolve() != folder.resolve() else None
-    for where, names, _ in os.walk(folder, followlinks=True, onerror=_complain):
+    for where, names, _ in os.walk(folder, followlinks=True, onerror=lambda err: lose(Path(err.filename), err)):
         path = Path(where)
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as err:  # it went while we came
+            names.clear()
+            lose(path, err)
+            continue
         if (status.st_dev, status.st_ino) in seen or path.resolve() == away:
             names.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
         names[:] = sorted((n for n in names if not n.startswith(".")), key=lambda n: natural_key(Path(n)))
         yield path
-
-
-def _complain(err: OSError) -> None:
-    raise SourceError(f"cannot read {err.filename}: {err.strerror}") from err
 
 
 def _items_in(folder: Path, path: Path) -> Iterator[Item]:
@@ -109,14 +128,23 @@ def _item(folder: Path, key: str, files: Sequence[Path], first: int, stem: str, 
 
 
 def _named(items: list[Item], known: Mapping[str, str]) -> list[Item]:
-    """Give every item an output of its own: a stem that several would have becomes the whole name, clip.mp4."""
+    """Give every item an output of its own: a stem that several would have becomes the whole name, clip.mp4.
+
+    Where even that is another's (clip.mp4.avi was there first), it is numbered.
+    """
     taken = {known[item.key] for item in items if item.key in known}
     wanted = Counter(item.stem for item in items if item.key not in known)
+    whole = {item.key for item in items if item.key not in known and item.is_video and wanted[item.stem] > 1}
     named = []
     for item in items:
         if item.key in known:
-            item = replace(item, stem=known[item.key])
-        elif item.is_video and (wanted[item.stem] > 1 or item.stem in taken):
-            item = replace(item, stem=item.key)
-        named.append(item)
+            stem = known[item.key]
+        else:
+            longest = item.key if item.is_video else item.stem
+            names = ([] if item.key in whole else [item.stem]) + [longest]
+            numbered = (f"{longest} ({number})" for number in count(2))
+            free = (name for name in chain(names, numbered) if name not in taken)
+            stem = next(name for name in free if name == item.key or name not in whole)
+            taken.add(stem)
+        named.append(replace(item, stem=stem))
     return named

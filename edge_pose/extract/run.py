@@ -29,9 +29,10 @@ class Failure:
 class Report:
     """How far an extraction is, or what came of it. Sizes are bytes of the files that were read.
 
-    items, size: all that was to be done now. before: items that were done in earlier runs. done, frames, people: of
-    this run. moving: frames and share (0 to 1) of items that are being worked on. problems: what could not be read of
-    items that are done all the same. stopped: why not everything was tried.
+    items, size: all that was to be done now; a subfolder that cannot be read is an item, and a failure. before: items
+    that were done in earlier runs. done, frames, people: of this run. moving: frames and share (0 to 1) of items that
+    are being worked on. problems: what could not be read of items that are done all the same. stopped: why not
+    everything was tried.
     """
 
     items: int
@@ -90,10 +91,13 @@ def extract(
     find_items(folder, apart=output)  # before anything is created
     settings = options.settings()
     with Ledger(output, options.suffix, settings, overwrite=overwrite) as ledger:
-        items = find_items(folder, apart=output, known=ledger.begun)
+        unread: dict[str, str] = {}
+        items = find_items(folder, apart=output, known=ledger.begun, unread=unread)
         ledger.drop_portions(items)
         left = [item for item in items if not ledger.is_done(item)]
         report = Report(len(left), sum(item.size for item in left), len(items) - len(left))
+        report.items += len(unread)
+        report.failures += [Failure(key, why) for key, why in unread.items()]
         clerk = _Clerk(ledger, report, progress, note)
         free = clerk.without_strangers(left)
         tasks = [_task(item, ledger) for item in sorted(free, key=lambda item: -item.size)]
@@ -128,12 +132,20 @@ class _Clerk:
         self._progress, self._note = progress, note
 
     def without_strangers(self, items: list[Item]) -> list[Item]:
-        """Leave out, as failures, items whose output would replace a file that no extraction has written."""
+        """Leave out, as failures, items whose output cannot be, or would replace what no extraction has written."""
         free = []
         for item in items:
             path = self._ledger.target(item)
-            if item.key not in self._ledger.begun and path.exists():
-                self.ended(item, {"failed": f"{path} is there and was not written by an extraction; move it away"})
+            try:
+                path.stat()
+                there = item.key not in self._ledger.begun
+                why = f"{path} is there and was not written by an extraction; move it away" if there else ""
+            except (FileNotFoundError, NotADirectoryError):
+                why = ""
+            except OSError as err:  # a name that is too long with our suffix: better told now than after the work
+                why = f"cannot write {path}: {err.strerror or err}"
+            if why:
+                self.ended(item, {"failed": why})
             else:
                 free.append(item)
         return free

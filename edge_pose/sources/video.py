@@ -103,7 +103,7 @@ def _open(path: Path) -> Any:
         address = str(path.absolute())  # a relative "a:b.mp4" would be an address of protocol "a"
         address.encode()  # OpenCV crashes on what this refuses
     except UnicodeEncodeError as err:
-        raise SourceError(f"cannot open {path!r}: OpenCV wants a name that is valid UTF-8; rename it") from err
+        raise SourceError(f"cannot open {str(path)!r}: OpenCV wants a name that is valid UTF-8; rename it") from err
     # Any other reader of OpenCV would take "shot_001.mp4" for the first of a sequence of pictures.
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends()
     with quiet:
