@@ -15,6 +15,7 @@ help:
 	@echo "make test           set up and run all tests"
 	@echo "make test-all       the same for every model, in an hour or so"
 	@echo "make test-sanitize  the C++ tests under AddressSanitizer and UBSan, then ThreadSanitizer"
+	@echo "make fuzz           each decoder and suppression on raw bytes for SECONDS (60)"
 	@echo "make lint           formatting, style and types"
 	@echo "make soak           a live run over RTSP for SECONDS (600) with three kills of the server; CLIP=file to play"
 	@echo "make bench          the kernels beside what one would write by hand"
@@ -71,7 +72,7 @@ demo: $(BIN)/edge-pose
 
 # SECONDS for each target; clang with its fuzzer runtime is needed (Debian: clang libclang-rt-14-dev).
 SECONDS ?= 60
-CLANG ?= $(firstword $(shell command -v clang++ clang++-19 clang++-16 clang++-14))
+CLANG ?= $(shell for name in clang++ clang++-19 clang++-16 clang++-14; do command -v $$name && break; done)
 fuzz: $(VENV)/.test
 	@test -n "$(CLANG)" || { echo "make fuzz needs clang++: apt-get install clang libclang-rt-14-dev"; exit 1; }
 	$(BIN)/cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(CLANG)

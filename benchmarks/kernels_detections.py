@@ -96,6 +96,7 @@ def decode_case(name: str, classes: int, keypoints: int, conf: float) -> Case:
     for other in others.values():
         np.testing.assert_array_equal(ours()[5], other(pred, classes, conf)[0])
         np.testing.assert_allclose(ours()[0], other(pred, classes, conf)[2], atol=1e-3)
+        np.testing.assert_allclose(ours()[3], other(pred, classes, conf)[3], atol=1e-3)
     calls = {key: lambda f=f: f(pred, classes, conf) for key, f in others.items()}
     return name, ours, calls, pred[4 : 4 + classes].nbytes
 
@@ -110,7 +111,8 @@ def nms_case(n: int) -> Case:
         "cv2": lambda: cv2.dnn.NMSBoxes(sizes, scores, 0.0, 0.5),
         "NumPy": lambda: numpy_nms(boxes, scores, 0.5),
     }
-    np.testing.assert_array_equal(kernels.nms(boxes, scores, iou=0.5), others["NumPy"]())
+    for other in others.values():
+        np.testing.assert_array_equal(kernels.nms(boxes, scores, iou=0.5), other())
     return f"box NMS N={n}", lambda: kernels.nms(boxes, scores, iou=0.5), others, None
 
 
