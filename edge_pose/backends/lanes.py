@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_pose.backends.base import Backend, TensorInfo
+from edge_pose.backends.rebatch import files_of
 from edge_pose.backends.standby import Standby
 from edge_pose.errors import BackendError
 
@@ -106,6 +107,8 @@ def in_lanes(whole: Backend, path: Path, threads: int, opened: Callable[[], Back
     suits = suits and whole.inputs[0].shape[:1] in ((None,), (1,))
     suits = suits and not isinstance(whole, Standby)  # its engine on the GPU takes over soon
     if threads < 2 or not suits or path.stat().st_size > MAX_BYTES:
+        return None
+    if sum(file.stat().st_size for file in files_of(path)) > MAX_BYTES:
         return None
     return Lanes(whole, opened(), min(threads, MAX_LANES))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# How ONNX writes the name of a file beside it: an entry "location" and its value's length.
+LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTALL)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return an ONNX file and the files beside it that hold its weights, where it names any."""
+    data = path.read_bytes()
+    found = {os.fsdecode(data[at.end() : at.end() + at[1][0]]) for at in LOCATION.finditer(data)}
+    beside = (path.parent / name for name in sorted(found) if "\0" not in name)
+    return [path, *(file for file in beside if file.is_file())]
+
 
 def open_batch(path: Path, folder: Path) -> Path | None:
     """Return the file with an open batch, made once and kept in `folder`; None where that cannot be had.
@@ -26,7 +38,10 @@ def open_batch(path: Path, folder: Path) -> Path | None:
     It is made with the `onnx` package if that is installed, and kept only if two different rows at once give what each
     gives alone. The file itself is not touched.
     """
-    target = folder / f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}-batch.onnx"
+    content = hashlib.sha256()
+    for file in files_of(path):  # the same graph trained again differs in its weights only
+        content.update(file.read_bytes())
+    target = folder / f"{path.stem}-{content.hexdigest()[:16]}-batch.onnx"
     refused = target.with_suffix(".refused")
     if target.is_file() or refused.is_file():
         return target if target.is_file() else None

@@ -155,3 +155,7 @@ def test_where_lanes_are_of_no_use(tmp_path):
     with path.open("r+b") as file:
         file.truncate(MAX_BYTES + 1)
     assert in_lanes(Doubling(), path, 2, Doubling) is None
+    path.write_bytes(b"\n\x08location\x12\x06m.data")  # as ONNX says where the weights are
+    with (tmp_path / "m.data").open("wb") as file:
+        file.truncate(MAX_BYTES)
+    assert in_lanes(Doubling(), path, 2, Doubling) is None

@@ -1,12 +1,14 @@
 """Opening the batch of a file that takes one row at a time: the same answers, or the file as it is."""
 
+import contextlib
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_pose.backends import open_backend
-from edge_pose.backends.rebatch import open_batch
+from edge_pose.backends.rebatch import files_of, open_batch
 from tests import tiny
 
 
@@ -44,6 +46,27 @@ def test_the_batch_is_opened_once(tmp_path):
     stamp = opened.stat().st_mtime_ns
     assert open_batch(path, tmp_path / "cache") == opened
     assert opened.stat().st_mtime_ns == stamp
+
+
+def test_weights_beside_the_file_belong_to_it(tmp_path):
+    """Trained again, the file that names them is the same to the byte."""
+    (tmp_path / "m.data").touch()
+    image, out = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("image", "out"))
+    answers, graphs = [], set()
+    for factor in (1, 2):
+        weights = numpy_helper.from_array(np.full((3, 3), factor, np.float32), "w")
+        path = tiny.save(
+            tmp_path / "m.onnx", [helper.make_node("MatMul", ["image", "w"], ["out"])], [image], [out], [weights]
+        )
+        model = onnx.load(path)
+        (tmp_path / "m.data").unlink()
+        onnx.save(model, path, save_as_external_data=True, location="m.data", size_threshold=0)
+        assert files_of(path) == [path, tmp_path / "m.data"]
+        graphs.add(path.read_bytes())
+        with contextlib.closing(open_backend(open_batch(path, tmp_path / "cache"), device="cpu", threads=1)) as engine:
+            answers.append(engine.run(np.ones((2, 3), np.float32))[0])
+    assert len(graphs) == 1
+    np.testing.assert_array_equal(answers[1], 2 * answers[0])
 
 
 def test_rows_that_are_mixed_keep_their_batch_of_one(tmp_path):
