@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def open_batch(path: Path, folder: Path) -> Path | None:
         import onnx
     except ModuleNotFoundError:  # rows one by one are right too, only slower
         return None
-    part = folder / f".{target.name}.{os.getpid()}"
+    part = folder / f".{target.name}.{os.getpid()}-{threading.get_ident()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         onnx.save(_opened(onnx.shape_inference.infer_shapes(onnx.load(path))), part)

@@ -1,13 +1,15 @@
 """Opening the batch of a file that takes one row at a time: the same answers, or the file as it is."""
 
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_pose.backends import open_backend
+from edge_pose.backends import open_backend, rebatch
 from edge_pose.backends.rebatch import files_of, open_batch
 from tests import tiny
 
@@ -67,6 +69,21 @@ def test_weights_beside_the_file_belong_to_it(tmp_path):
             answers.append(engine.run(np.ones((2, 3), np.float32))[0])
     assert len(graphs) == 1
     np.testing.assert_array_equal(answers[1], 2 * answers[0])
+
+
+def test_opened_by_several_threads_at_once(tmp_path, monkeypatch):
+    path, same = shuffling(tmp_path / "m.onnx"), rebatch._same
+    together = threading.Barrier(4, timeout=30)
+
+    def checked(one, many):
+        together.wait()  # until all have written
+        return same(one, many)
+
+    monkeypatch.setattr(rebatch, "_same", checked)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(open_batch, [path] * 4, [tmp_path / "cache"] * 4))
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".onnx"]
+    assert found == [next((tmp_path / "cache").iterdir())] * 4
 
 
 def test_rows_that_are_mixed_keep_their_batch_of_one(tmp_path):
