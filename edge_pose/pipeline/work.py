@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -32,7 +33,7 @@ class Viewer(Protocol):
     """Takes results as they come and never blocks; the web page is one."""
 
     def publish(self, result: Result) -> None:
-        """Show a result."""
+        """Show a result. At the end the last may come again, with the events that the end told."""
 
 
 class Work:
@@ -171,7 +172,10 @@ class Work:
                 self._sinks_ms = (time.perf_counter() - start) * 1e3
                 self.written += 1
         except Closed:
-            return
+            newest = self.latest
+            if self.ending and newest is not None:
+                for viewer in self._viewers:
+                    viewer.publish(replace(newest, events=self.ending))
         finally:
             self.to_write.abort()
 

@@ -103,16 +103,19 @@ class Board:
         self.events_seen = 0
 
     def put(self, result: Result, counters: Mapping[str, int]) -> None:
-        """Take a result in."""
+        """Take a result in. One of the same frame and poses as the last is that again, with more events."""
         frame, poses, events = result.frame, result.poses, getattr(result, "events", ())
         now, timings = time.monotonic(), dict(result.timings_ms)
         latency_ms = timings.get("latency", timings.get("total", math.nan))
         height, width = frame.image.shape[:2]
         image = None if self._privacy else frame.image
         with self._changed:
-            self._times.append(now)
-            self._last_s = now
-            self._count(len(poses), timings, latency_ms, counters, events)
+            last = self._newest
+            if last is None or last.poses is not poses or last.index != frame.index:
+                self._times.append(now)
+                self._last_s = now
+                self._count(len(poses), timings, latency_ms, counters)
+            self._keep(events)
             self.seq += 1
             fps, known = self._fps(now), dict(self._figures.counters)
             size, given_up = (width, height), tuple(getattr(result, "given_up", ()))
@@ -127,7 +130,6 @@ class Board:
         timings: Mapping[str, float],
         latency_ms: float,
         counters: Mapping[str, int],
-        events: Sequence[Any],
     ) -> None:
         figures = self._figures
         figures.frames += 1
@@ -141,6 +143,9 @@ class Board:
         if math.isfinite(latency_ms):
             figures.latency_s += latency_ms / 1e3
             figures.buckets[bisect_left(BOUNDS_S, latency_ms / 1e3)] += 1
+
+    def _keep(self, events: Sequence[Any]) -> None:
+        figures = self._figures
         for event in events:
             row = plain_event(event)
             kind = row["event"]

@@ -313,3 +313,19 @@ def test_the_date_may_jump_backwards(monkeypatch):
         results = list(stream)
     assert len(results) == 40
     assert min(min(r.timings_ms.values()) for r in results) >= 0
+
+
+def test_what_the_end_tells_reaches_viewers(monkeypatch):
+    class Page:
+        def __init__(self):
+            self.seen = []
+
+        def publish(self, result):
+            self.seen.append((result.frame.index, result.events))
+
+    page = Page()
+    with Pipeline(Seeing(), Numbers(3), viewers=[page]) as stream:
+        monkeypatch.setattr(stream.after, "finish", lambda: ("a fall that was about to be confirmed",))
+        list(stream)
+    assert page.seen == [(0, ()), (1, ()), (2, ()), (2, stream.ending)]
+    assert stream.ending == ("a fall that was about to be confirmed",)

@@ -53,6 +53,16 @@ def test_before_the_first_frame():
     assert found["edge_pose_dropped_total"] == found["edge_pose_reconnects_total"] == 0
 
 
+def test_events_that_come_after_the_last_frame_are_no_frame():
+    board, last = board_of(4), replace(result(index=1), timings_ms={"total": 4})
+    board.put(last, {})
+    board.put(replace(last, events=({"event": "fall_confirmed"},)), {})
+    found = samples(metrics_text(board.figures(), 0))
+    assert found["edge_pose_frames_total"] == found["edge_pose_latency_seconds_count"] == 2
+    assert found['edge_pose_events_total{event="fall_confirmed"}'] == 1
+    assert [row["event"] for row in board.events()] == ["fall_confirmed"]
+
+
 def test_figures():
     found = samples(metrics_text(board_of(4, 10, 10, 40, 9000).figures(), 2))
     assert (found["edge_pose_frames_total"], found["edge_pose_people"], found["edge_pose_viewers"]) == (5, 1, 2)
