@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -135,5 +136,7 @@ def one_line(text: str) -> str:
 
 
 def _fail(message: str, code: int = 1) -> int:
+    with contextlib.suppress(OSError):  # that stdout is full is what the message says, or less than what it says
+        _flush()
     sys.stderr.write(f"edge-pose: {one_line(message)}\n")
     return code

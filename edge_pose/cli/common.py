@@ -25,7 +25,9 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 
 def say(text: str = "", *, aside: bool = False) -> None:
     """Write a line for people; aside: to stderr, because stdout is for something else."""
-    (sys.stderr if aside else sys.stdout).write(text + "\n")
+    stream = sys.stderr if aside else sys.stdout
+    stream.write(text + "\n")
+    stream.flush()  # into a pipe or a log it would wait until the end, which a live stream may not have
 
 
 def is_stdout(path: Path | None) -> bool:
