@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             signal.signal(signal.SIGTERM, _on_signal)
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
                 signal.signal(signal.SIGINT, _on_signal)
+            if sys.unraisablehook is sys.__unraisablehook__:
+                sys.unraisablehook = _dropped
         _open_streams()
         from edge_pose.cli.app import app  # in here, because Ctrl-C may come while it loads
 
@@ -52,6 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     if code == INTERRUPTED:  # also typer's way to say so
         return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
+    """Say nothing of a stop that came inside a destructor and was dropped there: the loop asks again."""
+    if not (_asked_to_stop and isinstance(unraisable.exc_value, KeyboardInterrupt | SystemExit)):
+        sys.__unraisablehook__(unraisable)
 
 
 def _completed(words: list[str]) -> list[str]:
