@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,15 +16,10 @@ PATIENCE_S = 1.0
 class Greedy:
     """The best pair first, until none reaches `least`; what is left is somebody new if its score is 0.4 or more."""
 
-    least = 0.0
-
-    def __init__(self) -> None:
+    def __init__(self, likeness: Callable[[Poses, Poses], np.ndarray], least: float = 0.3) -> None:
+        self.likeness, self.least = likeness, least
         self.births = 0
         self._known: dict[int, tuple[float, Poses]] = {}
-
-    def likeness(self, before: Poses, now: Poses) -> np.ndarray:
-        """Compare (M,) people with (N,) rows."""
-        raise NotImplementedError
 
     def update(self, poses: Poses, time_s: float) -> Poses:
         """Return the rows with ids."""
@@ -47,29 +43,19 @@ class Greedy:
         return replace(poses, ids=ids)
 
 
-class GreedyIou(Greedy):
-    """By overlap of boxes."""
-
-    least = 0.3
-
-    def likeness(self, before: Poses, now: Poses) -> np.ndarray:
-        """Intersection over union."""
-        a, b = before.boxes.astype(float), now.boxes.astype(float)
-        sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-        both = np.maximum(sides, 0).prod(axis=2)
-        areas = [(v[:, 2:] - v[:, :2]).prod(axis=1) for v in (a, b)]
-        return both / (areas[0][:, None] + areas[1][None] - both)
+def overlap(before: Poses, now: Poses) -> np.ndarray:
+    """Intersection over union (M, N) of people's boxes."""
+    a, b = before.boxes.astype(float), now.boxes.astype(float)
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    both = np.maximum(sides, 0).prod(axis=2)
+    areas = [(v[:, 2:] - v[:, :2]).prod(axis=1) for v in (a, b)]
+    return both / (areas[0][:, None] + areas[1][None] - both)
 
 
-class PlainOks(Greedy):
-    """By similarity of poses."""
-
-    least = 0.3
-
-    def likeness(self, before: Poses, now: Poses) -> np.ndarray:
-        """COCO's object keypoint similarity of the joints that show in both."""
-        areas = [(p.boxes[:, 2:] - p.boxes[:, :2]).prod(axis=1) for p in (before, now)]
-        return kernels.oks_matrix(
-            before.xy, areas[0], now.xy, areas[1], np.array(now.skeleton.sigmas),
-            a_joint_scores=before.scores, b_joint_scores=now.scores, visible=0.2,
-        )  # fmt: skip
+def similarity(before: Poses, now: Poses) -> np.ndarray:
+    """COCO's object keypoint similarity (M, N) of the joints that show in both."""
+    areas = [(p.boxes[:, 2:] - p.boxes[:, :2]).prod(axis=1) for p in (before, now)]
+    return kernels.oks_matrix(
+        before.xy, areas[0], now.xy, areas[1], np.array(now.skeleton.sigmas),
+        a_joint_scores=before.scores, b_joint_scores=now.scores, visible=0.2,
+    )  # fmt: skip

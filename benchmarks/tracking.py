@@ -15,10 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from baselines import GreedyIou, PlainOks
+from baselines import Greedy, overlap, similarity
 from crossings import Clip, Truth, walk
 
 import edge_pose as ep
@@ -28,14 +29,14 @@ from edge_pose.smooth import Smoother
 from edge_pose.track import Tracker
 from edge_pose.track.identity import IdentityScores, identity_scores
 
-TRACKERS: dict[str, Callable[[], Tracker | GreedyIou | PlainOks]] = {
-    "greedy IoU": GreedyIou,
-    "plain OKS": PlainOks,
+TRACKERS: dict[str, Callable[[], Tracker | Greedy]] = {
+    "greedy IoU": partial(Greedy, overlap),
+    "plain OKS": partial(Greedy, similarity),
     "edge-pose": Tracker,
 }
 
 
-def score(tracker: Tracker | GreedyIou, rows: Iterable[tuple[float, Poses]], truths: list[Truth]) -> IdentityScores:
+def score(tracker: Tracker | Greedy, rows: Iterable[tuple[float, Poses]], truths: list[Truth]) -> IdentityScores:
     """Follow what the network saw of a clip; ids against truth."""
     frames = []
     for (time_s, poses), truth in zip(rows, truths, strict=True):

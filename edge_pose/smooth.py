@@ -6,7 +6,7 @@ Source: Casiez, Roussel, Vogel 2012, "1 Euro Filter". Pinned by tests/golden/one
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_pose.errors import ShapeError, TimeError
 from edge_pose.poses import Poses
+from edge_pose.strict import check_numbers
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -40,11 +41,7 @@ class SmoothConfig:
     memory_s: float = 2.0
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            positive = f.name in ("min_cutoff", "d_cutoff", "fade_s", "jump")
-            if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0 or (positive and not value):
-                raise ShapeError(f"{f.name} must be a number {'above 0' if positive else 'from 0 on'}, got {value!r}")
+        check_numbers(self, ShapeError, above_zero=("min_cutoff", "d_cutoff", "fade_s", "jump"))
 
 
 def share(cutoff: Any, dt: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args
 
 from edge_pose.errors import SpecError
 from edge_pose.skeleton import COCO17, SKELETONS, Skeleton
-from edge_pose.strict import nearest, read, toml_values
+from edge_pose.strict import from_file, nearest, read, toml_values
 
 SCHEMA = 1
 MAX_BYTES = 1 << 20  # a specification is a few kB; anything larger is not one
@@ -250,14 +250,7 @@ class ModelSpec:
     @classmethod
     def from_file(cls, path: Path) -> ModelSpec:
         """Read a .toml or .json file. Raises SpecError, also when there is no such file."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as err:
-            raise SpecError(f"cannot read the specification {path}: {err}") from err
-        try:
-            return cls.from_json(text) if path.suffix == ".json" else cls.from_toml(text)
-        except SpecError as err:
-            raise SpecError(f"{path}: {err}") from err
+        return from_file(path, "specification", cls.from_json if path.suffix == ".json" else cls.from_toml, MAX_BYTES)
 
 
 def _plain(value: Any) -> Any:

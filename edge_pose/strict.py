@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from edge_pose.errors import SpecError
@@ -25,6 +26,47 @@ def toml_values(text: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, RecursionError) as err:
         raise SpecError(f"no valid TOML: {err}") from err
     return values
+
+
+def from_file(path: Path, what: str, parse: Callable[[str], T], max_bytes: int) -> T:
+    """Parse a UTF-8 file of at most so many bytes.
+
+    what: that it should be, for messages. Raises SpecError that names the file, also where parse raises it.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as err:
+        raise SpecError(f"cannot read the {what} {path}: {err.strerror or err}") from err
+    if len(data) > max_bytes:
+        raise SpecError(f"{path} is larger than {max_bytes} bytes: that is no {what}")
+    try:
+        return parse(data.decode())
+    except UnicodeDecodeError as err:
+        raise SpecError(f"cannot read the {what} {path}: {err}") from err
+    except SpecError as err:
+        raise SpecError(f"{path}: {err}") from err
+
+
+def check_numbers(
+    config: Any,
+    error: type[Exception],
+    *,
+    above_zero: Iterable[str] = (),
+    shares: Iterable[str] = (),
+    most: float = math.inf,
+) -> None:
+    """Raise `error` unless all fields of a configuration are finite numbers from 0 on.
+
+    above_zero: fields that must not be 0; shares: fields that must not exceed 1; most: all are less.
+    """
+    for field in fields(config):
+        value, positive = getattr(config, field.name), field.name in above_zero
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value < 0 or value >= most or (positive and not value):
+            raise error(f"{field.name} must be a number {'above 0' if positive else 'from 0 on'}, got {value!r}")
+        if field.name in shares and value > 1:
+            raise error(f"{field.name} must be between 0 and 1, got {value}")
 
 
 def nearest(name: str, known: Iterable[object]) -> str:

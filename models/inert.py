@@ -1,5 +1,6 @@
 """The values that an unpickled file is made of besides numbers, text and containers; none of them can do anything."""
 
+import abc
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,12 +23,12 @@ DATA_CLASSES = frozenset({"argparse.Namespace", "decimal.Decimal", "types.Simple
 MAX_NAME = 300
 
 
-class Inert:
+class Inert(abc.ABC):
     """A value that a pickle may give a state."""
 
+    @abc.abstractmethod
     def build(self, state: Any) -> None:
         """Take the state; nothing of it is looked up or run."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

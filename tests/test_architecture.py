@@ -14,7 +14,7 @@ FOLDERS = {"edge_pose": ROOT / "edge_pose", "edge_pose.models": ROOT / "models",
 
 # Floors of the house: a module may import from floors below its own, and from itself.
 FLOORS = [
-    {"errors", "skeleton", "strict", "opencv"},
+    {"errors", "skeleton", "strict", "opencv", "redact"},
     {"poses", "spec", "frames", "download", "transfer"},
     {"geometry", "kernels"},
     {"decode", "backends", "zoo", "drawing"},

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_pose.errors import SpecError
-from edge_pose.strict import read, toml_values
+from edge_pose.strict import check_numbers, from_file, read, toml_values
 
 MAX_BYTES = 1 << 20  # of a configuration file
 
@@ -79,16 +79,8 @@ class FallConfig:
     look_for_s: float = 4.0
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
-                raise SpecError(f"{f.name} must be a number from 0 on, got {value!r}")
-        for name in ("window_s", "confirm_s", "carry_s", "max_speed"):
-            if getattr(self, name) == 0:
-                raise SpecError(f"{name} must be more than 0")
-        for name in ("min_joint", "hold"):
-            if getattr(self, name) > 1:
-                raise SpecError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        above_zero = ("window_s", "confirm_s", "carry_s", "max_speed")
+        check_numbers(self, SpecError, above_zero=above_zero, shares=("min_joint", "hold"), most=1e6)
 
     @classmethod
     def from_toml(cls, text: str) -> FallConfig:
@@ -98,14 +90,4 @@ class FallConfig:
     @classmethod
     def from_file(cls, path: Path) -> FallConfig:
         """Read a TOML file. Raises SpecError that names the file."""
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as err:
-            raise SpecError(f"cannot read {path}: {err.strerror or err}") from err
-        if len(data) > MAX_BYTES:
-            raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: that is no configuration")
-        try:
-            return cls.from_toml(data.decode())
-        except (SpecError, UnicodeDecodeError) as err:
-            raise SpecError(f"{path}: {err}") from err
+        return from_file(path, "configuration", cls.from_toml, MAX_BYTES)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_pose.errors import EventError, SpecError
+from edge_pose.redact import source_name
 from edge_pose.strict import nearest, read
 
 FALLS: Mapping[str, str] = MappingProxyType(
@@ -40,23 +41,12 @@ KINDS: tuple[str, ...] = (*FALLS, *WATCHES)
 MAX_BYTES = 256 << 10  # of an event as JSON: what every receiver takes, and what an outbox can be sized by
 MAX_DEPTH = 16
 WALL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-SECRET_WORDS = r"(?i)\b(user-id|user-pw|username|user|password|passwd|pwd|pw|token|secret|auth|key)=(\"[^\"]*\"|\S+)"
 
 
 def utc(unix_s: float | None = None) -> str:
     """Return a moment, by default now, as "2026-01-31T12:34:56.789Z"."""
     moment = datetime.now(timezone.utc) if unix_s is None else datetime.fromtimestamp(unix_s, timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def redacted(source: str) -> str:
-    """Return a source's name without what may be secret: user, password and query of addresses, secrets of pipelines.
-
-    "rtsp://ann:pw@cam/1?token=x" gives "rtsp://cam/1". Any string is taken; file names stay as they are.
-    """
-    source = re.sub(r"(\w+://)[^/\s\"']*@", r"\1", source)
-    source = re.sub(r"(\w+://[^\s?#\"']*)[?#][^\s\"']*", r"\1", source)
-    return re.sub(SECRET_WORDS, r"\1=***", source) if source.startswith("gst:") else source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +85,7 @@ class FallEvent:
         put(self, "evidence", _plain(self.evidence, "evidence", 0))
         if not isinstance(self.source, str):
             raise EventError(f"source must be text, got {type(self.source).__name__}")
-        put(self, "source", redacted(self.source))
+        put(self, "source", source_name(self.source))
         put(self, "id", _uuid(self.id))
         put(self, "wall_time", _moment(self.wall_time))
         size = len(self.to_json().encode("utf-8", "surrogatepass"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_pose.errors import SpecError
-from edge_pose.strict import read
+from edge_pose.strict import from_file, read
 
 Kind = Literal["bed", "sofa", "ignore"]
 Effect = Literal["raise", "mute"]
@@ -69,17 +69,7 @@ def zones_from_json(text: str) -> tuple[Zone, ...]:
 
 def zones_from_file(path: Path) -> tuple[Zone, ...]:
     """Read a zones file. Raises SpecError that names it."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as err:
-        raise SpecError(f"cannot read {path}: {err.strerror or err}") from err
-    if len(data) > MAX_BYTES:
-        raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: those are no zones")
-    try:
-        return zones_from_json(data.decode())
-    except (SpecError, UnicodeDecodeError) as err:
-        raise SpecError(f"{path}: {err}") from err
+    return from_file(path, "zones", zones_from_json, MAX_BYTES)
 
 
 def effect_at(zones: Sequence[Zone], x: float, y: float, frame_hw: tuple[int, int]) -> Effect | None:

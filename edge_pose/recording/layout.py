@@ -11,7 +11,6 @@ import base64
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -20,6 +19,7 @@ import numpy as np
 
 from edge_pose.errors import RecordingError, ShapeError, SpecError
 from edge_pose.poses import Poses
+from edge_pose.redact import source_name
 from edge_pose.skeleton import COCO17, SKELETONS, Skeleton
 
 FORMAT = 1
@@ -55,13 +55,6 @@ class Row:
     decisions: Mapping[str, Any]
 
 
-def without_credentials(source: str) -> str:
-    """Return an address that may be shown: no user, password, token, query or fragment; paths stay as they are."""
-    source = re.sub(r"(\w[\w+.-]*://)[^/\s]*@", r"\1", source)
-    source = re.sub(r"(\w[\w+.-]*://[^\s?#]*)[?#]\S*", r"\1", source)
-    return re.sub(r"(?i)\b([\w-]*(?:user|passw|pw|token|secret|key)[\w-]*)\s*=\s*(\"[^\"]*\"|\S+)", r"\1=...", source)
-
-
 def text(value: Any) -> str:
     """Write a decision as JSON on one line. Raises ShapeError for what JSON cannot say."""
     try:
@@ -90,7 +83,7 @@ def line_of_header(header: Header) -> str:
     """Write the first line."""
     table = _simple(header)
     table["skeleton"] = {k: v for k, v in _simple(header.skeleton).items() if not k.startswith("_")}
-    table["source"] = without_credentials(header.source)
+    table["source"] = source_name(header.source)
     return text({"edge_pose_recording": FORMAT, "header": table})
 
 

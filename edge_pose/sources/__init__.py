@@ -8,7 +8,6 @@ from edge_pose.sources.base import Source
 from edge_pose.sources.images import ImageSource, read_image
 from edge_pose.sources.live import Backoff, LiveSource
 from edge_pose.sources.network import Timeouts
-from edge_pose.sources.redact import redacted
 from edge_pose.sources.video import VideoSource
 
 __all__ = [
@@ -20,5 +19,4 @@ __all__ = [
     "VideoSource",
     "open_source",
     "read_image",
-    "redacted",
 ]

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from edge_pose.errors import SourceError
+from edge_pose.redact import redacted
 from edge_pose.sources.base import Source
 from edge_pose.sources.camera import CameraFeed, Wish, device_of
 from edge_pose.sources.gstreamer import GstFeed, csi_pipeline
@@ -24,7 +25,6 @@ from edge_pose.sources.kinds import (
 )
 from edge_pose.sources.live import LiveSource
 from edge_pose.sources.network import SCHEMES, NetworkFeed, Timeouts
-from edge_pose.sources.redact import redacted
 from edge_pose.sources.video import VideoSource
 
 FORMS = (

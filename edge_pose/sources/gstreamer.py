@@ -14,9 +14,9 @@ from collections import deque
 
 from edge_pose.errors import SourceError
 from edge_pose.frames import Image
+from edge_pose.redact import redacted
 from edge_pose.sources.camera import Wish
 from edge_pose.sources.gdp import Reader
-from edge_pose.sources.redact import redacted
 
 LAUNCH, INSPECT = "gst-launch-1.0", "gst-inspect-1.0"
 TOOLS = "sudo apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-bad"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from edge_pose.errors import SourceError
 from edge_pose.frames import Image
 from edge_pose.opencv import opencv, quiet
-from edge_pose.sources.redact import redacted
+from edge_pose.redact import redacted
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}

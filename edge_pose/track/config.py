@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from edge_pose.errors import ShapeError
+from edge_pose.strict import check_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,7 @@ class TrackConfig:
     duplicate: float = 0.65
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-                raise ShapeError(f"{f.name} must be a number from 0 on, got {value!r}")
-        for name in ("keep_score", "start_score", "match", "duplicate"):
-            if getattr(self, name) > 1:
-                raise ShapeError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        check_numbers(self, ShapeError, shares=("keep_score", "start_score", "match", "duplicate"))
         if not self.keep_score <= self.start_score <= self.sure_score:
             raise ShapeError(
                 f"scores must rise: keep_score {self.keep_score} <= start_score {self.start_score} "

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge_pose.errors import MissingDependencyError, WebError
-from edge_pose.fall.event import redacted
+from edge_pose.redact import source_name
 from edge_pose.web.address import SHORT_TOKEN, Address, check_token, own_names, url_of
 from edge_pose.web.board import Board, Result
 from edge_pose.web.guard import Guard
@@ -54,7 +54,11 @@ class WebPage:
         config_of = _server_config()
         place = Address.parse(address)
         self._zones = ZoneFile(Path(zones_path)) if zones_path is not None else None
-        self._about: dict[str, Any] = {"title": redacted(title), "privacy": privacy, "zones": self._zones is not None}
+        self._about: dict[str, Any] = {
+            "title": source_name(title),
+            "privacy": privacy,
+            "zones": self._zones is not None,
+        }
         self._board = Board(privacy=privacy)
         self._hub = Hub(self._board, self._tell_about)
         self._loop: asyncio.AbstractEventLoop | None = None

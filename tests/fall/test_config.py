@@ -22,9 +22,9 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
     [
         ("confirm = 2", "did you mean 'confirm_s'"),
         ("confirm_s = 'two'", "confirm_s must be float"),
-        ("confirm_s = -1", "confirm_s must be a number from 0 on"),
+        ("confirm_s = -1", "confirm_s must be a number above 0"),
         ("confirm_s = nan", "finite"),
-        ("confirm_s = 0", "confirm_s must be more than 0"),
+        ("confirm_s = 0", "confirm_s must be a number above 0"),
         ("hold = 1.5", "hold must be between 0 and 1"),
         ("confirm_s = ", "no valid TOML"),
     ],

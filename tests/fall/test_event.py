@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_pose.errors import EventError
-from edge_pose.fall.event import KINDS, MAX_BYTES, FallEvent, redacted, utc
+from edge_pose.fall.event import KINDS, MAX_BYTES, FallEvent, utc
 
 
 def event(**changes):
@@ -107,24 +107,8 @@ def test_what_is_no_event_is_said_so(text):
         FallEvent.from_json(text)
 
 
-@pytest.mark.parametrize(
-    ("source", "shown"),
-    [
-        ("rtsp://ann:s3cret@cam:554/1", "rtsp://cam:554/1"),
-        ("rtsp://cam/1?user=ann&password=s3cret", "rtsp://cam/1"),
-        ("rtsp://ann:p@ss@cam/1#s3cret", "rtsp://cam/1"),
-        (
-            "gst:rtspsrc location=rtsp://a:s3cret@h/1 user-pw=s3cret ! x",
-            "gst:rtspsrc location=rtsp://h/1 user-pw=*** ! x",
-        ),
-        ('gst:x password="s3 cret" ! y', "gst:x password=*** ! y"),
-        ("/videos/who?#@me.mp4", "/videos/who?#@me.mp4"),
-        ("0", "0"),
-    ],
-)
-def test_sources_lose_their_secrets(source, shown):
-    assert redacted(source) == shown
-    assert event(source=source).source == shown
+def test_sources_lose_their_secrets():
+    assert event(source="rtsp://ann:s3/cret@cam:554/1?token=x").source == "rtsp://cam:554/1"
 
 
 def test_kinds():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_pose.sources import redacted
+from edge_pose.redact import redacted, source_name
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,23 @@ def test_nothing_is_left_of_a_secret(user, password, key):
     assert shown == "rtsp://***@camera.example/1"
     assert redacted(shown) == shown
     assert "Zq9" not in redacted(f"http://h/v?{key}=Zq9{password.replace('!', 'x')}&size=2")
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("rtsp://ann:s3cret@cam:554/1", "rtsp://cam:554/1"),
+        ("rtsp://cam/1?user=ann&password=s3cret", "rtsp://cam/1"),
+        ("rtsp://ann:p@s/s@cam/1#s3cret", "rtsp://cam/1"),  # nobody escaped it
+        ("http://host/stream?k=1#x", "http://host/stream"),
+        (
+            'gst:rtspsrc location=rtsp://u:p@h/1?x=1 user-id=me user-pw="a b" ! x',
+            "gst:rtspsrc location=rtsp://h/1 user-id=*** user-pw=*** ! x",
+        ),
+        ("/videos/who?key=1#@me.mp4", "/videos/who?key=1#@me.mp4"),
+        ("v4l2:///dev/video0", "v4l2:///dev/video0"),
+        ("0", "0"),
+    ],
+)
+def test_what_is_kept_of_a_source(source, kept):
+    assert source_name(source) == kept

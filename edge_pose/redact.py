@@ -13,6 +13,7 @@ _FIELD = re.compile(
     r"(?P<is>\s*=\s*|%3[Dd])(?P<value>\"[^\"]*\"|'[^']*'|[^\s&;,'\"!]*)",
     re.IGNORECASE,
 )
+_QUERY = re.compile(r"(?P<address>[A-Za-z][\w+.-]*://[^\s?#'\"]*)[?#][^\s'\"]*")
 
 
 def redacted(text: str) -> str:
@@ -22,3 +23,13 @@ def redacted(text: str) -> str:
     key and the like. Rather too much is hidden than too little: an @ in a path takes the host with it.
     """
     return _FIELD.sub(rf"\g<name>\g<is>{HIDDEN}", _USER.sub(rf"\g<scheme>{HIDDEN}@", text))
+
+
+def source_name(text: str) -> str:
+    """Return what events, recordings and pages keep of a source's address: no user, no secret, no query or fragment.
+
+    "rtsp://ann:pw@cam/1?channel=2" gives "rtsp://cam/1". Names of files stay as they are.
+    """
+    if "://" not in text and not text.startswith("gst:"):
+        return text
+    return _QUERY.sub(r"\g<address>", redacted(text)).replace(f"://{HIDDEN}@", "://")
