@@ -72,10 +72,10 @@ class MoveNet(nn.Module):
         self.decode = decode
         self.layout = layout
         self.backbone = Backbone(config)
-        self.hm = head(1)
-        self.hps = head(2 * JOINTS)
-        self.hm_hp = head(JOINTS)
-        self.hp_offset = head(2 * JOINTS)
+        self.hm = head(1, config.head)
+        self.hps = head(2 * JOINTS, config.head)
+        self.hm_hp = head(JOINTS, config.head)
+        self.hp_offset = head(2 * JOINTS, config.head)
         self.decoder = Decoder(config.input_hw[0] // 4, config.input_hw[1] // 4)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
@@ -105,7 +105,7 @@ class Backbone(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.Sequential(same_padding(), conv(3, config.stem, 3, 2), nn.ReLU6())]
         width = config.stem
-        for (expansion, blocks, stride), out in zip(STAGES, config.widths, strict=True):
+        for (_, blocks, stride), expansion, out in zip(STAGES, config.expansions, config.widths, strict=True):
             for block in range(blocks):
                 layers.append(InvertedResidual(width, out, stride if block == 0 else 1, expansion))
                 width = out
@@ -191,9 +191,9 @@ def depthwise(width: int, stride: int) -> nn.Sequential:
     return nn.Sequential(*([same_padding()] if stride == 2 else []), filters, nn.ReLU6())
 
 
-def head(out: int) -> nn.Sequential:
+def head(out: int, inside: int) -> nn.Sequential:
     """Return one of the four heads: 24 channels to `out` maps."""
-    return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, 96), nn.ReLU(), conv(96, out))
+    return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, inside), nn.ReLU(), conv(inside, out))
 
 
 class Decoder(nn.Module):

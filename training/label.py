@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 LONGER = 448  # pixels of the longer side that a frame keeps
-EVERY = 3
+EVERY = 1
 SURE, AGREE, LEAST = 0.3, 0.08, 9  # least score; distance in body sizes; joints that must be known
 
 

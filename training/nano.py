@@ -1,4 +1,4 @@
-"""The network while it learns: MoveNet's layers with a batch normalisation behind each, folded away afterwards."""
+"""The network while it learns: MoveNet's layers, the trunk's with a batch normalisation each, folded away later."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def learner() -> MoveNet:
         if isinstance(module, nn.Conv2d):
             _put(net.backbone, name, Normed(module))
     for head in (net.hm, net.hps, net.hm_hp, net.hp_offset):
-        for index in (0, 1):  # the last convolution gives the maps themselves
-            head[index] = Normed(head[index])  # type: ignore[arg-type]
+        for index in (0, 1):
+            nn.init.kaiming_normal_(head[index].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(head[index].bias)  # type: ignore[arg-type]
         nn.init.normal_(head[3].weight, std=0.01)  # type: ignore[arg-type]
         nn.init.zeros_(head[3].bias)  # type: ignore[arg-type]
     nn.init.constant_(net.hm[3].bias, PRIOR)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ SIGMA = 1.5  # cells, of the joints' peaks
 SHARE = 0.12  # sigma of the centre's peak, of the body's size
 
 
-def losses(heads: tuple[Tensor, Tensor, Tensor, Tensor], joints: Tensor, weights: Tensor) -> dict[str, Tensor]:
+def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[str, Tensor]:
     """Return each head's loss.
 
     joints (N, P, 17, 2): input pixels; weights (N, P, 17): 1 seen, between 0 and 1 less sure, 0 outside or unknown.
@@ -27,8 +27,11 @@ def losses(heads: tuple[Tensor, Tensor, Tensor, Tensor], joints: Tensor, weights
     middle = torch.where(person[..., None], (low + high) / 2, cells.new_tensor(-1e3))
     size = torch.where(person, (high - low).amax(2), cells.new_tensor(10.0)).clamp(4, 60)
 
-    peaks = _peaks(cells, cells.new_tensor(SIGMA)) * weights[..., None, None]
-    wanted = peaks.amax(1)
+    wanted = torch.zeros_like(heatmaps)
+    for nth in range(cells.shape[1]):  # the first of each picture, the second: most pictures show one
+        rows = torch.nonzero(person[:, nth])[:, 0]
+        peaks = _peaks(cells[rows, nth], cells.new_tensor(SIGMA)) * weights[rows, nth, :, None, None]
+        wanted[rows] = torch.maximum(wanted[rows], peaks)
     at_middle = _peaks(middle, (size * SHARE).clamp(1, 4)) * person[..., None, None]
     wanted_middle = at_middle.amax(1, keepdim=True)
     return {
@@ -73,19 +76,14 @@ def _regression(maps: Tensor, cells: Tensor, weights: Tensor, at_middle: Tensor,
 
 def _offset(maps: Tensor, places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
     """Distance in cells of the finer place that the cells around a joint tell; decoding adds it to row and column."""
-    batch, people, joints, _ = cells.shape
-    total, count = maps.sum() * 0, weights.new_zeros(())
+    batch, _, joints, _ = cells.shape
     nearest = cells.round().long()
-    view = maps.view(batch, joints, 2, CELLS, CELLS)
-    number = torch.arange(batch, device=maps.device)[:, None, None].expand(batch, people, joints)
-    joint = torch.arange(joints, device=maps.device)[None, None].expand(batch, people, joints)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            x, y = nearest[..., 0] + dx, nearest[..., 1] + dy
-            inside = (x >= 0) & (y >= 0) & (x < CELLS) & (y < CELLS) & (weights > 0)
-            n, k = number[inside], joint[inside]
-            said = view[n, k, :, y[inside], x[inside]]
-            wanted = places[inside].flip(-1) - torch.stack([y[inside], x[inside]], 1)
-            total = total + ((said - wanted).abs().sum(1) * weights[inside]).sum()
-            count = count + weights[inside].sum()
-    return total / count.clamp(min=1)
+    near = torch.stack(torch.meshgrid(*[torch.arange(-1, 2, device=maps.device)] * 2, indexing="ij"), -1).view(9, 2)
+    spots = nearest[..., None, :] + near  # (N, P, 17, 9, 2): x, y
+    inside = ((spots >= 0) & (spots < CELLS)).all(-1) & (weights > 0)[..., None]
+    n, p, k, nth = torch.nonzero(inside, as_tuple=True)
+    x, y = spots[n, p, k, nth].unbind(1)
+    said = maps.view(batch, joints, 2, CELLS, CELLS)[n, k, :, y, x]
+    wanted = places[n, p, k].flip(-1) - torch.stack([y, x], 1)
+    weight = weights[n, p, k]
+    return ((said - wanted).abs().sum(1) * weight).sum() / weight.sum().clamp(min=1)

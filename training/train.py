@@ -28,10 +28,11 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One training: batch and its share of video frames, peak learning rate, decay, averaging, seed."""
+    """One training: steps, batch and its share of video frames, peak learning rate, decay, averaging, seed."""
 
+    steps: int = 20_000
     batch: int = 32
-    videos: float = 0.3
+    videos: float = 0.35
     rate: float = 3e-3
     decay: float = 1e-2
     average: float = 0.998
@@ -90,8 +91,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def train(data: Path, output: Path, minutes: float, plan: Plan, threads: int, workers: int) -> None:
-    """Train for so many minutes of this process's life and those before it; writes checkpoint.pt and log.jsonl."""
+def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> None:
+    """Train, from the checkpoint of `output` on where there is one; writes checkpoint.pt and log.jsonl there."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(threads)
     output.mkdir(parents=True, exist_ok=True)
@@ -130,12 +131,14 @@ def train(data: Path, output: Path, minutes: float, plan: Plan, threads: int, wo
             },
         )
 
+    if step >= plan.steps:
+        return
     for images, joints, weights in loader:
-        share = min(spent / (minutes * 60), 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = rate(plan, share)
-        heads = net(images.to(memory_format=torch.channels_last))
-        parts = losses(heads, joints, weights)
+            group["lr"] = rate(plan, step / plan.steps)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            heads = net(images.to(memory_format=torch.channels_last))
+        parts = losses(tuple(head.float() for head in heads), joints, weights)
         loss = sum((SHARES[name] * value for name, value in parts.items()), torch.zeros(()))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -148,15 +151,15 @@ def train(data: Path, output: Path, minutes: float, plan: Plan, threads: int, wo
         for name, value in parts.items():
             total[name] = total.get(name, 0.0) + value.item()
         if step % 100 == 0:
-            line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, share)}
+            line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, step / plan.steps)}
             line |= {name: round(value / 100, 5) for name, value in total.items()}
             total.clear()
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        if now - last > 120 or spent >= minutes * 60:
+        if now - last > 120 or step >= plan.steps:
             keep()
             last = time.monotonic()
-        if spent >= minutes * 60:
+        if step >= plan.steps:
             return
 
 
@@ -165,11 +168,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=110)
+    parser.add_argument("--steps", type=int, default=Plan().steps, help="steps of 32 pictures, those before included")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    train(given.data, given.output, given.minutes, Plan(), given.threads, given.workers)
+    train(given.data, given.output, Plan(steps=given.steps), given.threads, given.workers)
 
 
 if __name__ == "__main__":
