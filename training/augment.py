@@ -26,14 +26,19 @@ class Augment:
     tilt: float = 14.0
     closest: float = 1.05
     widest: float = 2.6
-    colour: float = 0.8
+    colour: float = 0.6
     hide: float = 0.25
 
 
 def cut(
-    image: NDArray[np.uint8], joints: F32, weights: F32, rng: np.random.Generator, how: Augment
+    image: NDArray[np.uint8],
+    joints: F32,
+    weights: F32,
+    rng: np.random.Generator,
+    how: Augment,
+    side: int = SIDE,
 ) -> tuple[NDArray[np.uint8], F32, F32]:
-    """One picture (192, 192, 3) RGB of an image (H, W, 3) BGR, its joints (P, 17, 2) and weights (P, 17).
+    """One picture (side, side, 3) RGB of an image (H, W, 3) BGR, its joints (P, 17, 2) and weights (P, 17).
 
     Joints that fall outside get the weight 0.
     """
@@ -44,27 +49,27 @@ def cut(
     if len(sizes) and sizes[main] > 8 and rng.random() > how.whole:
         spot = joints[main][known[main]]
         middle = (spot.min(0) + spot.max(0)) / 2
-        side = sizes[main] * rng.uniform(how.closest, how.widest) + 8
-        middle = middle + rng.normal(0, 0.12, 2) * (side - 0.6 * sizes[main])
+        shown = sizes[main] * rng.uniform(how.closest, how.widest) + 8
+        middle = middle + rng.normal(0, 0.12, 2) * (shown - 0.6 * sizes[main])
     else:
-        middle, side = np.array([width / 2, height / 2]), max(width, height) * rng.uniform(0.95, 1.1)
+        middle, shown = np.array([width / 2, height / 2]), max(width, height) * rng.uniform(0.95, 1.1)
     angle = rng.uniform(-180, 180) if rng.random() < how.turned else rng.normal(0, how.tilt)
-    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, SIDE / side)
-    matrix[:, 2] += SIDE / 2 - middle
-    out = np.asarray(cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
+    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, side / shown)
+    matrix[:, 2] += side / 2 - middle
+    out = np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
     joints = (joints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
     if rng.random() < 0.5:
         out = out[:, ::-1]
         joints = joints[:, MIRROR]
-        joints[..., 0] = SIDE - joints[..., 0]
+        joints[..., 0] = side - joints[..., 0]
         weights = weights[:, MIRROR]
-    weights = np.where(((joints >= 0) & (joints < SIDE)).all(2), weights, 0).astype(np.float32)
+    weights = np.where(((joints >= 0) & (joints < side)).all(2), weights, 0).astype(np.float32)
     out = np.ascontiguousarray(out[..., ::-1])
     if rng.random() < how.colour:
         out = _coloured(out, rng)
     if rng.random() < how.hide:
-        w, h = rng.integers(8, 60, 2)
-        x, y = rng.integers(0, SIDE - w), rng.integers(0, SIDE - h)
+        w, h = rng.integers(side // 24, side // 3, 2)
+        x, y = rng.integers(0, side - w), rng.integers(0, side - h)
         out[y : y + h, x : x + w] = rng.integers(0, 255, 3)
         under = (joints >= [x, y]).all(2) & (joints < [x + w, y + h]).all(2)
         weights = np.where(under, np.minimum(weights, 0.4), weights).astype(np.float32)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CELLS, STRIDE = 48, 4
+STRIDE = 4
 SIGMA = 1.5  # cells, of the joints' peaks
 SHARE = 0.12  # sigma of the centre's peak, of the body's size
 
@@ -18,6 +18,7 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
     A row whose weights are all 0 is nobody.
     """
     centre, regression, heatmaps, offsets = heads
+    side = centre.shape[-1]
     cells = joints / STRIDE - 0.5  # in the grid of cell centres
     there = weights > 0
     person = there.any(2)
@@ -30,9 +31,9 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
     wanted = torch.zeros_like(heatmaps)
     for nth in range(cells.shape[1]):  # the first of each picture, the second: most pictures show one
         rows = torch.nonzero(person[:, nth])[:, 0]
-        peaks = _peaks(cells[rows, nth], cells.new_tensor(SIGMA)) * weights[rows, nth, :, None, None]
+        peaks = _peaks(cells[rows, nth], cells.new_tensor(SIGMA), side) * weights[rows, nth, :, None, None]
         wanted[rows] = torch.maximum(wanted[rows], peaks)
-    at_middle = _peaks(middle, (size * SHARE).clamp(1, 4)) * person[..., None, None]
+    at_middle = _peaks(middle, (size * SHARE).clamp(1, 4), side) * person[..., None, None]
     wanted_middle = at_middle.amax(1, keepdim=True)
     return {
         "centre": _quality_focal(centre, wanted_middle),
@@ -42,9 +43,9 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
     }
 
 
-def _peaks(at: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussians (..., 48, 48) around cells (..., 2)."""
-    grid = torch.arange(CELLS, dtype=at.dtype, device=at.device)
+def _peaks(at: Tensor, sigma: Tensor, side: int) -> Tensor:
+    """Gaussians (..., side, side) around cells (..., 2)."""
+    grid = torch.arange(side, dtype=at.dtype, device=at.device)
     spread = (2 * sigma * sigma)[..., None]
     along = torch.exp(-((grid - at[..., :1]) ** 2) / spread)
     down = torch.exp(-((grid - at[..., 1:]) ** 2) / spread)
@@ -60,13 +61,13 @@ def _quality_focal(logits: Tensor, wanted: Tensor) -> Tensor:
 
 def _regression(maps: Tensor, cells: Tensor, weights: Tensor, at_middle: Tensor, size: Tensor) -> Tensor:
     """Distance of the expected joints, in shares of the body, in the cells around a person's middle."""
-    batch, _, joints, _ = cells.shape
-    best, whose = at_middle.max(1)  # (N, 48, 48): each cell answers for the person whose middle it is nearest
+    joints = cells.shape[2]
+    best, whose = at_middle.max(1)  # (N, side, side): each cell answers for the person whose middle it is nearest
     n, y, x = torch.nonzero(best > 0.4, as_tuple=True)
     if not len(n):
         return maps.sum() * 0
     p = whose[n, y, x]
-    said = maps.view(batch, joints, 2, CELLS, CELLS)[n, :, :, y, x]  # (M, 17, 2): y, x
+    said = maps.unflatten(1, (joints, 2))[n, :, :, y, x]  # (M, 17, 2): y, x
     here = torch.stack([y, x], 1)[:, None].to(cells.dtype)
     wanted = cells[n, p].flip(-1) - here
     weight = weights[n, p] * best[n, y, x][:, None]
@@ -76,14 +77,14 @@ def _regression(maps: Tensor, cells: Tensor, weights: Tensor, at_middle: Tensor,
 
 def _offset(maps: Tensor, places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
     """Distance in cells of the finer place that the cells around a joint tell; decoding adds it to row and column."""
-    batch, _, joints, _ = cells.shape
+    joints = cells.shape[2]
     nearest = cells.round().long()
     near = torch.stack(torch.meshgrid(*[torch.arange(-1, 2, device=maps.device)] * 2, indexing="ij"), -1).view(9, 2)
     spots = nearest[..., None, :] + near  # (N, P, 17, 9, 2): x, y
-    inside = ((spots >= 0) & (spots < CELLS)).all(-1) & (weights > 0)[..., None]
+    inside = ((spots >= 0) & (spots < maps.shape[-1])).all(-1) & (weights > 0)[..., None]
     n, p, k, nth = torch.nonzero(inside, as_tuple=True)
     x, y = spots[n, p, k, nth].unbind(1)
-    said = maps.view(batch, joints, 2, CELLS, CELLS)[n, k, :, y, x]
+    said = maps.unflatten(1, (joints, 2))[n, k, :, y, x]
     wanted = places[n, p, k].flip(-1) - torch.stack([y, x], 1)
     weight = weights[n, p, k]
     return ((said - wanted).abs().sum(1) * weight).sum() / weight.sum().clamp(min=1)

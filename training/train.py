@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.augment import Augment, cut
+from training.augment import SIDE, Augment, cut
 from training.nano import learner
 from training.pool import Pool
 from training.targets import losses
@@ -28,9 +29,14 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One training: steps, batch and its share of video frames, peak learning rate, decay, averaging, seed."""
+    """One training: steps, batch and its share of video frames, peak learning rate, decay, averaging, seed.
 
-    steps: int = 20_000
+    small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
+    """
+
+    steps: int = 26_000
+    small: int = 128
+    first: float = 0.57
     batch: int = 32
     videos: float = 0.35
     rate: float = 3e-3
@@ -38,6 +44,10 @@ class Plan:
     average: float = 0.998
     seed: int = 1
     how: Augment = field(default_factory=Augment)
+
+    def side(self, step: int) -> int:
+        """Side of a step's pictures in pixels."""
+        return self.small if step < self.first * self.steps else SIDE
 
 
 class Pictures(torch.utils.data.IterableDataset[Batch]):
@@ -52,13 +62,13 @@ class Pictures(torch.utils.data.IterableDataset[Batch]):
         worker = 0 if info is None else info.id
         pools = {name: Pool(path) for name, path in self.pools.items() if path.exists()}
         rng = np.random.default_rng([self.plan.seed, self.start, worker])
-        while True:
+        for step in itertools.count(self.start + worker, 1 if info is None else info.num_workers):
             rows = []
             for _ in range(self.plan.batch):
                 real = "videos" in pools and rng.random() < self.plan.videos
                 pool = pools["videos" if real else "rendered"]
                 image, joints, weights = pool[int(rng.integers(len(pool)))]
-                rows.append(cut(image, joints, weights, rng, self.plan.how))
+                rows.append(cut(image, joints, weights, rng, self.plan.how, self.plan.side(step)))
             images = np.stack([r[0] for r in rows]).transpose(0, 3, 1, 2)
             yield (
                 torch.from_numpy(np.ascontiguousarray(images)),
@@ -134,6 +144,7 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
     if step >= plan.steps:
         return
     for images, joints, weights in loader:
+        net.config = replace(net.config, input_hw=(images.shape[2], images.shape[3]))
         for group in optimizer.param_groups:
             group["lr"] = rate(plan, step / plan.steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -10,8 +10,10 @@ from training.label import turned
 from training.measure import oks
 from training.nano import VARIANT, folded_state, learner
 from training.pool import Pool, rendered, write
-from training.targets import CELLS, STRIDE, losses
+from training.targets import STRIDE, losses
 from training.train import Plan, rate, train
+
+CELLS = SIDE // STRIDE
 
 
 def said(joints):
@@ -126,3 +128,18 @@ def test_training_goes_on_where_it_stopped(tmp_path):
         train(tmp_path, tmp_path / "out", Plan(steps=steps, batch=2), threads=1, workers=0)
         state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
         assert state["step"] == steps and state["spent"] > 0
+
+
+def test_the_first_steps_see_small_pictures():
+    plan = Plan(steps=10, small=64, first=0.3)
+    assert [plan.side(step) for step in range(5)] == [64, 64, 64, SIDE, SIDE]
+
+
+def test_small_pictures_teach_the_same(joints):
+    image = np.zeros((240, 320, 3), np.uint8)
+    how = Augment(colour=0, hide=0, whole=1)
+    large, small = (
+        cut(image, joints[None], np.ones((1, 17), np.float32), np.random.default_rng(1), how, side)[1]
+        for side in (SIDE, 96)
+    )
+    np.testing.assert_allclose(small * 2, large, atol=1e-3)

@@ -95,7 +95,7 @@ def frames(story: Story, *, width: int = 640, height: int = 480, seed: int = 11)
         time_s = index / story.fps
         pose, walked = moment(story, time_s)
         person = Person(body, pose.but(yaw=pose.yaw + pi / 2 + 0.15), (-2.2 + walked * 0.98, 0.35 - 0.15 * walked))
-        damage = Damage(blur=0.6, noise=0.012, gamma=0.8, jpeg=90, seed=int(rng.integers(1 << 30)))
+        damage = Damage(blur=0.6, noise=0.005, gamma=0.8, jpeg=90, seed=int(rng.integers(1 << 30)))
         yield time_s, render(Scene((person,), room, light, camera, 0.5, damage))
 
 
