@@ -100,11 +100,6 @@ def watch(
 
         frames, estimator = _opened(stack, source, replay, model, max_frames, confidence, loading)
         watcher = FallDetector(settings, places, frames.name)
-        eyes = estimator
-        if replay is None:
-            from edge_pose.fall.watch import looking_twice
-
-            eyes = looking_twice(estimator, watcher)
         alerts = stack.enter_context(
             open_alerts(
                 events,
@@ -134,7 +129,7 @@ def watch(
         from edge_pose.pipeline import Pipeline
 
         viewers = (page,) if page is not None else ()
-        stream = stack.enter_context(Pipeline(eyes, frames, fall=watcher, viewers=viewers, record=recorder))
+        stream = stack.enter_context(Pipeline(estimator, frames, fall=watcher, viewers=viewers, record=recorder))
         bar = stack.enter_context(progress(frames.name, frames.count))
         loop = _Loop(stream, watcher, alerts, page)
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_pose.cli import one_line
+from edge_pose.cli import check_interrupted, one_line
 from edge_pose.cli.common import (
     Device,
     Engine,
@@ -22,12 +23,18 @@ from edge_pose.cli.common import (
     write_json,
 )
 from edge_pose.cli.fall import DEFAULT_MODEL, Confidence, ConfigFile, Detector, Model, ZonesFile, app, settings_of
-from edge_pose.errors import EventError, SourceError
+from edge_pose.errors import EventError, OutputError, RecordingError, SourceError, TimeError
 
 if TYPE_CHECKING:
-    from edge_pose.fall import FallConfig, FallEvent, Zone
+    from edge_pose.estimators import Estimator
+    from edge_pose.fall import FallDetector, FallEvent
     from edge_pose.fall.evaluation import Clip, Figures
     from edge_pose.fall.watch import Moment
+    from edge_pose.recording import Recorder
+    from edge_pose.sources import Source
+    from edge_pose.track import TrackConfig
+
+    Told = tuple[list[FallEvent], float]  # what was told, and when the clip ended
 
 __all__ = ["app", "recording_of"]  # the group of fall.py, with the commands of this file in it
 
@@ -57,26 +64,30 @@ def evaluate(
     if replay is not None and record is not None:
         raise typer.BadParameter("--replay reads recordings and --record makes them: one of both")
     from edge_pose.estimators import load
+    from edge_pose.fall import FallDetector
     from edge_pose.fall.evaluation import figures, judge, read_manifest
-    from edge_pose.fall.watch import CONFIDENCE
+    from edge_pose.fall.watch import CONFIDENCE, tracks_of
 
     settings, places = settings_of(config, zones)
-    clips = read_manifest(manifest)
+    clips, tracks = read_manifest(manifest), tracks_of(confidence)
+    if record is not None:
+        _apart(clips, record)
     options: dict[str, Any] = {"detector": detector, "device": device, "engine": engine, "threads": threads}
     options |= {"spec": spec, "confidence": CONFIDENCE if confidence is None else confidence}
-    estimator = None if replay is not None else load(model, **options)
+    estimator: Any = None if replay is not None else load(model, **options)
     verdicts, broken = [], []
     try:
         with progress(manifest.name, len(clips)) as bar:
             for clip in clips:
                 try:
-                    run = (
-                        _replayed(clip, replay, settings, places)
-                        if replay
-                        else _run(clip, estimator, settings, places, record, model)
+                    watcher = FallDetector(settings, places, clip.file)
+                    told = (
+                        _replayed(clip, replay, watcher, tracks)
+                        if replay is not None
+                        else _run(clip, estimator, watcher, tracks, record, model)
                     )
-                    verdicts.append(judge(clip, *run))
-                except SourceError as err:
+                    verdicts.append(judge(clip, *told))
+                except (SourceError, RecordingError, TimeError) as err:
                     broken.append(f"{clip.file}: {err}")
                 bar.advance()
     finally:
@@ -149,61 +160,80 @@ def explain(
 
 
 def _run(
-    clip: Clip,
-    estimator: Any,
-    config: FallConfig,
-    zones: tuple[Zone, ...],
-    record: Path | None,
-    model: str,
-) -> tuple[list[FallEvent], float]:
-    """Run the network over a clip, with second looks, and keep the poses if that was asked for."""
-    from edge_pose.fall import FallDetector
-    from edge_pose.fall.watch import falls, looking_twice, moments
+    clip: Clip, estimator: Estimator, watcher: FallDetector, tracks: TrackConfig, record: Path | None, model: str
+) -> Told:
+    """Run the network over a clip, and keep the poses if that was asked for."""
     from edge_pose.recording import Recorder
     from edge_pose.sources import open_source
 
-    watcher = FallDetector(config, zones, clip.file)
-    eyes = looking_twice(estimator, watcher)
-    eyes.reset()
-    kept: list[Moment] = []
-
-    def rows() -> Iterator[Moment]:
-        for row in moments(frames, eyes):
-            kept.append(row if record else (row[0], row[1], row[2][:0]))
-            yield row
-
-    with open_source(str(clip.path)) as frames:
-        events = [event for told in falls(rows(), watcher) for event in told]
-    if record is not None:
-        with Recorder(recording_of(clip, record), model=model, source=clip.file) as recorder:
-            for index, (time_s, hw, poses) in enumerate(kept):
-                recorder.write(index, time_s, hw, poses)
-    return events, kept[-1][0]
+    estimator.reset()
+    with contextlib.ExitStack() as stack:
+        frames = stack.enter_context(open_source(str(clip.path)))
+        recorder = None
+        if record is not None:
+            recorder = stack.enter_context(Recorder(recording_of(clip, record), model=model, source=clip.file))
+        return _watched(frames, estimator, watcher, tracks, recorder)
 
 
-def _replayed(
-    clip: Clip, folder: Path | None, config: FallConfig, zones: tuple[Zone, ...]
-) -> tuple[list[FallEvent], float]:
-    from edge_pose.fall import FallDetector
-    from edge_pose.fall.watch import falls
+def _replayed(clip: Clip, folder: Path, watcher: FallDetector, tracks: TrackConfig) -> Told:
+    """Run all but the network over a clip."""
+    from edge_pose.pipeline import open_replay
 
-    assert folder is not None
-    rows = list(_recorded(clip, folder))
-    events = [event for told in falls(rows, FallDetector(config, zones, clip.file)) for event in told]
-    return events, rows[-1][0]
+    frames, estimator = open_replay(_recording(clip, folder))
+    return _watched(frames, estimator, watcher, tracks)
+
+
+def _watched(
+    frames: Source,
+    estimator: Estimator,
+    watcher: FallDetector,
+    tracks: TrackConfig,
+    recorder: Recorder | None = None,
+) -> Told:
+    """Watch as `edge-pose fall` does."""
+    from edge_pose.pipeline import Pipeline
+
+    events: list[FallEvent] = []
+    last_s: float | None = None
+    with Pipeline(estimator, frames, track=tracks, fall=watcher, record=recorder) as stream:
+        for result in stream:
+            check_interrupted()
+            events += result.events
+            last_s = result.frame.time_s
+        events += stream.ending
+    if last_s is None:
+        raise SourceError("there is not one frame to watch")
+    return events, last_s
 
 
 def recording_of(clip: Clip, folder: Path) -> Path:
     """Return where a clip's recording is kept: by its name without the ending, folders in it as they are."""
-    return folder / Path(clip.file).with_suffix(".jsonl.gz").as_posix().lstrip("/").replace("../", "")
+    name = Path(clip.file).with_suffix(".jsonl.gz")
+    return folder.joinpath(*(part for part in name.parts if part not in ("..", name.anchor)))
+
+
+def _apart(clips: Sequence[Clip], folder: Path) -> None:
+    """Raise OutputError where two films would have one recording."""
+    kept: dict[Path, Clip] = {}
+    for clip in clips:
+        other = kept.setdefault(recording_of(clip, folder), clip)
+        if other.path != clip.path:
+            raise OutputError(
+                f"{other.file} and {clip.file} would both be recorded as {recording_of(clip, folder)}: rename one"
+            )
+
+
+def _recording(clip: Clip, folder: Path) -> Path:
+    path = recording_of(clip, folder)
+    if not path.is_file():
+        raise SourceError(f"there is no recording {path}; make it with fall eval --record {folder}")
+    return path
 
 
 def _recorded(clip: Clip, folder: Path) -> list[Moment]:
     from edge_pose.recording import read_recording
 
-    path = recording_of(clip, folder)
-    if not path.is_file():
-        raise SourceError(f"there is no recording {path}; make it with fall eval --record {folder}")
+    path = _recording(clip, folder)
     rows = [(row.time_s, row.frame_hw, row.poses) for row in read_recording(path)]
     if not rows:
         raise SourceError(f"{path} has not one frame")

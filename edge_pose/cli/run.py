@@ -94,7 +94,8 @@ def run(
         if record is not None:
             from edge_pose.recording import Recorder
 
-            settings = {"track": track, "smooth": smooth, "detect_every": detect_every, "budget_ms": budget_ms}
+            settings: dict[str, Any] = {"track": track, "smooth": smooth, "detect_every": detect_every, "budget_ms": budget_ms}
+            settings["confidence"] = estimator.confidence
             recorder = stack.enter_context(
                 Recorder(record, skeleton=estimator.skeleton, model=model or "", source=frames.name, settings=settings)
             )

@@ -47,10 +47,14 @@ class Timings:
 class Estimator(ABC):
     """Image -> Poses. One per thread: it owns its buffers, and some remember the frame before.
 
-    skeleton: what the joints are. timings_ms: milliseconds by stage of the last frame.
+    skeleton: what the joints are. timings_ms: milliseconds by stage of the last frame. confidence: least score of a
+    person; may be set between frames, and is 0 where everybody is kept. follows: it looks where somebody was in the
+    frame before, so that no other picture may come between.
     """
 
     skeleton: Skeleton
+    confidence: float = 0.0
+    follows: bool = False
 
     @abstractmethod
     def __call__(self, image: Image) -> Poses:
@@ -76,7 +80,9 @@ class Estimator(ABC):
 
 
 class Detector(ABC):
-    """Image -> Boxes of people, best first."""
+    """Image -> Boxes of people, best first. confidence: least score of a box; may be set between frames."""
+
+    confidence: float = 0.0
 
     @abstractmethod
     def __call__(self, image: Image) -> Boxes:

@@ -19,6 +19,8 @@ class MoveNet(Estimator):
     confidence: least mean joint score for somebody to be there; below it, nobody is. None: the specification's.
     """
 
+    follows = True
+
     def __init__(self, network: Network, confidence: float | None = None) -> None:
         decode = network.spec.decode
         assert isinstance(decode, MovenetDecode)  # a ModelSpec of this task has no other

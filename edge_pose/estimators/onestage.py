@@ -85,6 +85,15 @@ class OneStage(Estimator):
         found = self._yolo(image)
         return Poses.unchecked(found.xy, found.joint_scores, found.boxes, found.scores, self.skeleton)
 
+    @property
+    def confidence(self) -> float:
+        """Least score of a person."""
+        return float(self._yolo.options["conf"])
+
+    @confidence.setter
+    def confidence(self, least: float) -> None:
+        self._yolo.options["conf"] = least
+
     def input_sizes(self) -> tuple[tuple[int, int], ...]:
         """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
         return self._yolo.sizes()
@@ -113,6 +122,15 @@ class YoloDetector(Detector):
         """Return people's boxes, best first."""
         found = self._yolo(image)
         return Boxes(found.boxes, found.scores)
+
+    @property
+    def confidence(self) -> float:
+        """Least score of a person."""
+        return float(self._yolo.options["conf"])
+
+    @confidence.setter
+    def confidence(self, least: float) -> None:
+        self._yolo.options["conf"] = least
 
     def input_sizes(self) -> tuple[tuple[int, int], ...]:
         """Return the sizes (height, width) that the network can look at, largest first; mostly one."""

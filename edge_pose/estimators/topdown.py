@@ -75,6 +75,15 @@ class TopDown(Estimator):
         return poses
 
     @property
+    def confidence(self) -> float:
+        """Least score of a person: of the box that the detector finds."""
+        return self.detector.confidence
+
+    @confidence.setter
+    def confidence(self, least: float) -> None:
+        self.detector.confidence = least
+
+    @property
     def timings_ms(self) -> dict[str, float]:
         """Milliseconds by stage of the last frame; "detect" is all of the detector."""
         return dict(self._timings)

@@ -6,6 +6,7 @@
 from edge_pose.fall.config import FallConfig
 from edge_pose.fall.detector import FallDetector
 from edge_pose.fall.event import FallEvent
+from edge_pose.fall.second_look import SecondLook
 from edge_pose.fall.zones import Zone, zones_from_file
 
-__all__ = ["FallConfig", "FallDetector", "FallEvent", "Zone", "zones_from_file"]
+__all__ = ["FallConfig", "FallDetector", "FallEvent", "SecondLook", "Zone", "zones_from_file"]

@@ -1,6 +1,7 @@
 """A second look at somebody who was lost while low: pose networks know people on their feet, so the crop is turned.
 
-What it finds is added to the frame's poses before anything records them, so that a replay needs no second look.
+The pipeline takes it, wherever falls are watched for. What it finds is added to the frame's poses before anything
+records them, so that a replay needs no second look.
 """
 
 from __future__ import annotations
@@ -11,40 +12,39 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_pose.errors import PipelineError
 from edge_pose.estimators import Estimator
 from edge_pose.fall.detector import FallDetector
-from edge_pose.frames import Image, check_image
+from edge_pose.frames import Image
 from edge_pose.poses import F32, Poses
 
 SIDE = 1.5  # of the square crop, in standing heights of the person
 LEAST_PX = 48
 
 
-class SecondLook(Estimator):
-    """An estimator that looks again, turned by 90 degrees to either side in turn, where a detector lost somebody.
+class SecondLook:
+    """Looks again, turned by 90 degrees to either side in turn, where a detector lost somebody.
 
     At most one more pass of the network in a frame, and no more than one every `look_every_s`; most frames have none.
-    estimator must not remember the frame before (a MoveNet does): the turned crop is no successor of anything.
-    looks, found: how often it looked again, and how often that showed somebody.
+    looks, found: how often it looked again, and how often that showed somebody. Raises PipelineError for an estimator
+    that follows somebody, as a MoveNet does: the turned crop is no successor of anything.
     """
 
     def __init__(self, estimator: Estimator, detector: FallDetector) -> None:
-        self.estimator, self.detector, self.skeleton = estimator, detector, estimator.skeleton
+        if estimator.follows:
+            raise PipelineError("a second look needs an estimator that takes each picture for itself; this one follows")
+        self.estimator, self.detector = estimator, detector
         self.looks = self.found = 0
-        self._timings: dict[str, float] = {}
 
-    def __call__(self, image: Image) -> Poses:
-        """Return everybody in the image; who was found by turning comes last."""
-        image = check_image(image)
-        poses = self.estimator(image)
-        self._timings = self.estimator.timings_ms
+    def __call__(self, image: Image, poses: Poses, timings_ms: dict[str, float]) -> Poses:
+        """Return the frame's poses with whom a turned crop of the image showed, last; adds its time to the timings."""
         place = self.detector.look_at(poses)
         if place is None:
             return poses
         start = time.perf_counter()
         self.looks += 1
         more = self._turned(image, place, turn=1 if self.looks % 2 else -1)
-        self._timings["second_look"] = (time.perf_counter() - start) * 1e3
+        timings_ms["second_look"] = (time.perf_counter() - start) * 1e3
         if more is None:
             return poses
         self.found += 1
@@ -72,19 +72,6 @@ class SecondLook(Estimator):
         ends = turned_back(best.boxes.reshape(1, 2, 2), turn, hw) + corner
         boxes = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
         return replace(best, xy=xy, boxes=boxes)
-
-    @property
-    def timings_ms(self) -> dict[str, float]:
-        """Milliseconds by stage of the last frame; "second_look" where there was one."""
-        return dict(self._timings)
-
-    def reset(self) -> None:
-        """Forget the frame before."""
-        self.estimator.reset()
-
-    def close(self) -> None:
-        """Close the estimator."""
-        self.estimator.close()
 
 
 def turned_back(points: F32, turn: int, hw: tuple[int, int]) -> NDArray[np.float32]:

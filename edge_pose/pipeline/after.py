@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class AfterNetwork:
     """Tracking, smoothing and fall detection, each where it was asked for: True for defaults, a config, or an object.
 
-    Falls need ids, so they switch tracking on.
+    Falls need ids, so they switch tracking on. A frame of another size than the one before is another picture, of
+    which nothing is known: ids begin anew.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class AfterNetwork:
         self.smoother: Smoother | None = None
         self.fall: FallDetector | None = None
         self._last_s: float | None = None
+        self._frame_hw: tuple[int, int] | None = None
         if track or smooth or fall is not None:  # joints are smoothed by id
             from edge_pose.track import Tracker
 
@@ -49,6 +51,9 @@ class AfterNetwork:
         events: tuple[FallEvent, ...] = ()
         clock = time.perf_counter
         start = clock()
+        height, width = frame.image.shape[:2]
+        if self._frame_hw != (height, width):
+            self._another_picture((height, width))
         if self.tracker is not None:
             poses = self.tracker.update(poses, frame.time_s)
             timings_ms["track"] = ((now := clock()) - start) * 1e3
@@ -58,11 +63,18 @@ class AfterNetwork:
             timings_ms["smooth"] = ((now := clock()) - start) * 1e3
             start = now
         if self.fall is not None:
-            height, width = frame.image.shape[:2]
             events = self.fall.update(poses, frame.time_s, (height, width))
             timings_ms["fall"] = (clock() - start) * 1e3
         self._last_s = frame.time_s
         return poses, events
+
+    def _another_picture(self, frame_hw: tuple[int, int]) -> None:
+        """Forget places in pixels of another size; the fall detector does so by itself."""
+        if self._frame_hw is not None:
+            for part in (self.tracker, self.smoother):
+                if part is not None:
+                    part.reset()
+        self._frame_hw = frame_hw
 
     def finish(self) -> tuple[FallEvent, ...]:
         """Return what the end of the stream tells: falls that were about to be confirmed."""

@@ -17,44 +17,70 @@ from edge_pose.pipeline.budget import Budget, InputSize
 from edge_pose.poses import F32, Boxes, Poses
 
 if TYPE_CHECKING:
+    from edge_pose.fall import SecondLook
     from edge_pose.track import Tracker
 
 SEEN = 0.3  # least score of a joint that tells where the body is
 ENOUGH = 5  # joints
+OWN = ("detect", "preprocess", "network", "decode", "second_look")  # stages that are not the rest of a frame
 # How much larger than the joints' own extent a person's box is: sides, above the eyes, below the ankles.
 SIDE, ABOVE, BELOW = 0.12, 0.12, 0.06
 
 
 class Estimation:
-    """One frame -> what the network sees, the milliseconds by stage, and what was given up for the budget."""
+    """One frame -> what the network sees, the milliseconds by stage, and what was given up for the budget.
+
+    confidence: the estimator's own; while it works here it may be lower, because weak rows keep ids.
+    """
 
     def __init__(
         self,
         estimator: Estimator,
         *,
         tracker: Tracker | None = None,
+        second_look: SecondLook | None = None,
+        falls: bool = False,
         detect_every: int = 1,
         budget_ms: float | None = None,
         stills: bool = False,
     ) -> None:
         self.estimator, self.tracker, self.stills = estimator, tracker, stills
+        self.second_look, self.confidence = second_look, estimator.confidence
         self.top_down = estimator if isinstance(estimator, TopDown) else None
         if detect_every > 1 and self.top_down is None:
             raise PipelineError(f"detect_every={detect_every} needs a detector, but this model finds people by itself")
         self.budget = Budget(budget_ms, detect_every=detect_every, can_predict=tracker is not None)
         self._apart = self.top_down is not None and (detect_every > 1 or budget_ms is not None)
         self._resizes, self._input = _resizing(estimator, budget_ms)
+        # For each weak box of a detector the pose network runs once more: only to see whoever has fallen.
+        weak = tracker is not None and (falls or self.top_down is None)
+        self._least = min(self.confidence, tracker.config.keep_score) if tracker and weak else self.confidence
         self._until_detection = 0
         self._left_out = Boxes.empty()  # whom there was no time for in the frame before
+
+    def begin(self) -> None:
+        """Let the estimator keep the weak rows too."""
+        if self._least != self.confidence:
+            self.estimator.confidence = self._least
 
     def __call__(self, frame: Frame) -> tuple[Poses, dict[str, float], tuple[str, ...]]:
         """Estimate one frame."""
         if self.stills:
             self.estimator.reset()
+        given_up: tuple[str, ...] = ()
         if self.top_down is not None and self._apart:
-            return self._in_parts(self.top_down, frame)
-        poses = self.estimator(frame.image)
-        return poses, self.estimator.timings_ms, ()
+            poses, timings, given_up = self._in_parts(self.top_down, frame)
+        else:
+            poses = self.estimator(frame.image)
+            timings = self.estimator.timings_ms
+        if self.second_look is not None:
+            poses = self.second_look(frame.image, poses, timings)
+        return poses, timings, given_up
+
+    def shown(self, poses: Poses) -> Poses:
+        """Return those whom the estimator by itself would have found: the weak only keep ids."""
+        weak = poses.box_scores < self.confidence
+        return poses[~weak] if weak.any() else poses
 
     def settle(self, timings_ms: dict[str, float]) -> tuple[str, ...]:
         """Learn from the finished frame's timings; says if it took longer than the budget."""
@@ -64,7 +90,7 @@ class Estimation:
         total_ms = timings_ms["total"]
         given_up: tuple[str, ...] = ()
         if self._apart:
-            own = sum(timings_ms.get(stage, 0.0) for stage in ("detect", "preprocess", "network", "decode"))
+            own = sum(timings_ms.get(stage, 0.0) for stage in OWN)
             self.budget.rest(total_ms - own)
         if self._input is not None and self._resizes is not None:
             if self._input.number:
@@ -78,6 +104,8 @@ class Estimation:
 
     def close(self) -> None:
         """Leave the estimator as it was."""
+        if self._least != self.confidence:
+            self.estimator.confidence = self.confidence
         if self._resizes is not None:
             self._resizes.use_input(0)
 

@@ -20,7 +20,7 @@ from edge_pose.sinks import Sink
 from edge_pose.sources import Source, open_source
 
 if TYPE_CHECKING:
-    from edge_pose.fall import FallConfig, FallDetector, FallEvent
+    from edge_pose.fall import FallConfig, FallDetector, FallEvent, SecondLook
     from edge_pose.recording import Recorder
     from edge_pose.smooth import SmoothConfig, Smoother
     from edge_pose.track import TrackConfig, Tracker
@@ -34,6 +34,12 @@ class Pipeline:
     are dropped; of files every frame is. track, smooth, fall: True, a config, or an object of that kind. sinks get
     every result in order, and stay the caller's to close, like `record`, which is given what the network saw and what
     was decided on it; viewers get results without being waited for.
+
+    Where ids are kept, weak rows keep them too: the estimator's confidence is lowered to the tracker's `keep_score` as
+    long as the pipeline runs (that of a detector only with `fall`, because every box costs), and results hold whoever
+    scores as much as it asked for. With `fall` the network looks a second time where somebody was lost while low, as
+    FallConfig says; not if the estimator follows somebody by itself, as MoveNet does.
+
     budget_ms: what a frame's work may take; the detector then runs less often and fewer people are looked at, as
     `result.given_up` says. detect_every: frames from one detection to the next, with boxes of tracked people between.
 
@@ -64,6 +70,8 @@ class Pipeline:
             estimation = Estimation(
                 estimator,
                 tracker=self.after.tracker,
+                second_look=self._second_look(estimator),
+                falls=self.after.fall is not None,
                 detect_every=detect_every,
                 budget_ms=budget_ms,
                 stills=self.source is not None and self.source.stills,
@@ -74,6 +82,13 @@ class Pipeline:
             raise
         self._work = Work(self.source, estimation, self.after, lambda: self.counters, sinks, viewers, record)
         self._closed = self._drained = False
+
+    def _second_look(self, estimator: Estimator) -> SecondLook | None:
+        if self.after.fall is None or estimator.follows:
+            return None
+        from edge_pose.fall import SecondLook
+
+        return SecondLook(estimator, self.after.fall)
 
     @property
     def ending(self) -> tuple[FallEvent, ...]:

@@ -53,10 +53,18 @@ class ReplaySource(Source):
 
 
 class Replayed(Estimator):
-    """Finds in the frames of a ReplaySource, taken in order, whom the network found when they were recorded."""
+    """Finds in the frames of a ReplaySource, taken in order, whom the network found when they were recorded.
+
+    confidence: what the recording's settings say, so that results hold whom those of the live run held.
+    """
+
+    follows = True
 
     def __init__(self, recording: Recording, source: ReplaySource) -> None:
         self.skeleton = recording.header.skeleton
+        least = recording.header.settings.get("confidence", 0.0)
+        sound = isinstance(least, (int, float)) and not isinstance(least, bool) and 0 <= least <= 1
+        self.confidence = float(least) if sound else 0.0
         self._source = source
 
     def __call__(self, image: Image) -> Poses:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Result:
     """What came of one frame.
 
-    poses: after tracking and smoothing. events: of the fall detector. raw: what the network gave.
+    poses: after tracking and smoothing. events: of the fall detector. raw: what the network gave, also rows that are
+    too weak for anything but keeping an id, with the ids they got.
     timings_ms: the estimator's stages, then "track", "smooth", "fall"; "total" is all of this frame's work; "queue" is
     how long the frame waited for it and "latency" both together, from leaving the source; "source" is how long the
     source took to deliver the frame, "sinks" what writing the frame before took.
@@ -37,8 +38,8 @@ class Result:
 def decisions(result: Result) -> dict[str, Any]:
     """Return what was decided on a frame, as a recording keeps it: ids, events, what was given up."""
     decided: dict[str, Any] = {}
-    if (result.poses.ids >= 0).any():
-        decided["ids"] = result.poses.ids
+    if (result.raw.ids >= 0).any():
+        decided["ids"] = result.raw.ids
     if result.events:
         decided["events"] = told(result.events)
     if result.given_up:

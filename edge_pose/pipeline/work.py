@@ -125,6 +125,7 @@ class Work:
 
     def _infer(self) -> None:
         try:
+            self._estimation.begin()
             while (job := self.frames.take()) is not None:
                 result = self._result(*job)
                 del job
@@ -145,7 +146,8 @@ class Work:
     def _result(self, frame: Frame, came: float, source_ms: float) -> Result:
         start = time.perf_counter()
         raw, timings, given_up = self._estimation(frame)
-        poses, events = self._after(frame, raw, timings)
+        tracked, events = self._after(frame, raw, timings)
+        poses = self._estimation.shown(tracked)
         end = time.perf_counter()
         timings["total"] = (end - start) * 1e3
         timings["queue"] = (start - came) * 1e3
@@ -154,7 +156,8 @@ class Work:
         if self._writes:
             timings["sinks"] = self._sinks_ms
         given_up += self._estimation.settle(timings)
-        return Result(frame, poses, events, timings, raw, given_up, self._counters())
+        seen = raw if tracked is raw else raw.with_ids(tracked.ids)
+        return Result(frame, poses, events, timings, seen, given_up, self._counters())
 
     def _write(self) -> None:
         try:

@@ -221,3 +221,19 @@ def test_zones_are_drawn_on_the_page(folder, launcher):
     program.send_signal(signal.SIGINT)
     program.communicate(timeout=30)
     assert json.loads((folder / "z.json").read_text()) == bed
+
+
+def test_weak_people_keep_ids_and_are_not_shown(folder, capsys):
+    """The tracker hears of everybody from 0.1 on; results and replays show those whom the model alone would."""
+    people_ = [(40, 32, 10, 20, 0.9), (20, 30, 10, 20, 0.15), (90, 30, 10, 20, 0.05)]
+    tiny.constant_network(folder / "w.onnx", tiny.YOLO, tiny.yolo_answer(people_))
+    assert main(["run", "w.onnx", "v.mp4", "--track", "--json", "a.jsonl", "--record", "r.jsonl"]) == 0
+    assert main(["run", "--replay", "r.jsonl", "--track", "--json", "b.jsonl"]) == 0
+    assert main(["run", "w.onnx", "v.mp4", "--json", "c.jsonl", "--record", "plain.jsonl"]) == 0
+    for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
+        assert {len(frame) for frame in people(folder / name)} == {1}
+    assert people(folder / "a.jsonl") == people(folder / "b.jsonl")
+    assert {len(row.poses) for row in read_recording(folder / "r.jsonl")} == {2}
+    assert {len(row.poses) for row in read_recording(folder / "plain.jsonl")} == {1}
+    assert main(["run", "w.onnx", "v.mp4", "--track", "--confidence", "0.01", "--json", "d.jsonl"]) == 0
+    assert {len(frame) for frame in people(folder / "d.jsonl")} == {3}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge_pose.errors import PipelineError
 from edge_pose.estimators import Estimator
 from edge_pose.fall import FallConfig, FallDetector
 from edge_pose.fall.second_look import SecondLook, turned_back
@@ -34,7 +35,7 @@ class Eye(Estimator):
         return Poses(np.tile(at, (1, 17, 1)), np.full((1, 17), 0.9), box[None], np.array([0.8]))
 
     def close(self):
-        self.closed = True
+        pass
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -68,7 +69,7 @@ def test_it_looks_again_where_somebody_was_lost_and_only_now_and_then():
     image[int(y) + 20, int(x) - 30] = 255
     found = []
     for time_s in times:
-        poses = look(image)
+        poses = look(image, eye.poses, {})
         found += [p.xy[0] for p in poses]
         detector.update(Poses.empty(), time_s, CAMERA.hw)
     assert found
@@ -89,11 +90,12 @@ def test_who_is_found_comes_last_and_keeps_nothing_of_the_others():
     x, y = detector.people[0].machine.body.last.centre
     image[int(y), int(x)] = 255
     look = SecondLook(eye, detector)
-    poses = look(image)
+    timings = {"network": 1.0}
+    poses = look(image, eye.poses, timings)
     assert len(poses) == 2
     assert poses.boxes[0].tolist() == far[0].tolist()
     assert poses.xy[1, 0].tolist() == [int(x) + 0.5, int(y) + 0.5]
-    assert set(look.timings_ms) == {"network", "second_look"}
+    assert set(timings) == {"network", "second_look"}
 
 
 @pytest.mark.parametrize("seen_until_s", [1.0, 0.0])
@@ -101,7 +103,7 @@ def test_nobody_is_looked_for_who_was_not_on_the_way_down(seen_until_s):
     detector, times = fallen(seen_until_s)
     look = SecondLook(Eye(CAMERA.hw), detector)
     for time_s in times:
-        look(np.full((*CAMERA.hw, 3), 255, np.uint8))
+        look(np.full((*CAMERA.hw, 3), 255, np.uint8), Poses.empty(), {})
         detector.update(Poses.empty(), time_s, CAMERA.hw)
     assert look.looks == 0
 
@@ -114,12 +116,12 @@ def test_nobody_is_looked_for_who_is_found_anyway():
     here = np.array([[x - 40, y - 20, x + 40, y + 20]])
     eye.poses = Poses(np.full((1, 17, 2), 9.0), np.full((1, 17), 0.5), here, np.array([0.9]))
     look = SecondLook(eye, detector)
-    assert len(look(np.zeros((*CAMERA.hw, 3), np.uint8))) == 1
+    assert len(look(np.zeros((*CAMERA.hw, 3), np.uint8), eye.poses, {})) == 1
     assert look.looks == 0
 
 
-def test_it_closes_what_it_wraps():
+def test_no_other_picture_comes_between_for_who_follows_somebody():
     eye = Eye(CAMERA.hw)
-    with SecondLook(eye, FallDetector()) as look:
-        look.reset()
-    assert eye.closed
+    eye.follows = True
+    with pytest.raises(PipelineError, match="this one follows"):
+        SecondLook(eye, FallDetector())
