@@ -6,7 +6,8 @@ EdgePoseError
 ├── TimeError (ValueError)              time stood still or ran backwards
 ├── SpecError (ValueError)              a model specification that is missing, unknown or wrong
 ├── EventError (ValueError)             an event with a field that is missing, unknown or wrong
-├── AlertError (ValueError)             where alerts are to go cannot be used: address, secret, certificate
+├── AlertError (ValueError)             where alerts are to go cannot be used: secret, certificate
+│   └── AddressError                    the address itself is wrong
 ├── CheckpointError (ValueError)        weights that cannot be read, or do not fit the network
 ├── ModelNotFoundError (LookupError)    no model of that name, no file at that path
 ├── MissingDependencyError (ImportError)  an optional package is not installed
@@ -51,6 +52,10 @@ class EventError(EdgePoseError, ValueError):
 
 class AlertError(EdgePoseError, ValueError):
     """Where alerts are to go cannot be used: a wrong address, a secret or certificate that cannot be read."""
+
+
+class AddressError(AlertError):
+    """The address of a broker or a webhook is none, or holds what it must not."""
 
 
 class CheckpointError(EdgePoseError, ValueError):

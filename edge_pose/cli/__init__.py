@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import threading
+import time
 
 from edge_pose.errors import EdgePoseError
 
@@ -41,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         _flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except SystemExit as stop:
+        if not _asked_to_stop:
+            raise
+        code = stop.code
     except BrokenPipeError:  # the reader of our output has gone: `edge-pose models list | head`
         sys.stderr.close()
         return 1
@@ -51,9 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(str(err))
         else:
             return _unexpected(err, debug)
-    if code == INTERRUPTED:  # also typer's way to say so
-        return _fail("interrupted", INTERRUPTED)
-    return code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) else 0
+    if _asked_to_stop or code == INTERRUPTED:  # 130 is also typer's way to say so
+        return _fail("interrupted", code)
+    return code
 
 
 def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
@@ -136,6 +142,16 @@ def check_interrupted() -> None:
         raise KeyboardInterrupt
     if _asked_to_stop:
         raise SystemExit(128 + _asked_to_stop[0])
+
+
+def wait_for_stop() -> None:
+    """Wait for Ctrl-C or SIGTERM; whichever comes is the end of what was asked for, and no interruption."""
+    try:
+        while True:
+            check_interrupted()
+            time.sleep(0.2)
+    except (KeyboardInterrupt, SystemExit):
+        _asked_to_stop.clear()
 
 
 def one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edge_pose.cli import WEB_ADDRESS, check_interrupted, one_line
+from edge_pose.cli import check_interrupted, one_line
 from edge_pose.cli.common import (
     Device,
     Engine,
@@ -22,20 +23,32 @@ from edge_pose.cli.common import (
     say,
     show_warnings,
 )
+from edge_pose.cli.stream import (
+    TURN_S,
+    Detector,
+    MaxFrames,
+    Page,
+    Record,
+    Web,
+    WebPrivacy,
+    WebToken,
+    counted,
+    opened,
+)
+from edge_pose.errors import AddressError, OutputError
 
 if TYPE_CHECKING:
-    from edge_pose.estimators import Estimator
+    from edge_pose.cli.common import Bar
     from edge_pose.fall import FallConfig, FallDetector, FallEvent, Zone
     from edge_pose.fall.alerts import Alerts
+    from edge_pose.fall.alerts.mqtt import MqttTarget
+    from edge_pose.fall.alerts.webhook import WebhookTarget
     from edge_pose.pipeline import Pipeline, Result
-    from edge_pose.sources import Source
     from edge_pose.web import WebPage
 
 DEFAULT_MODEL = "movenet-lightning"
-TURN_S = 0.5  # how long to wait for a result before looking whether somebody wants to stop
 
 Model = Annotated[str, typer.Option(help="Pose model; yolov8n-pose where more than one person may be in the room.")]
-Detector = Annotated[str | None, typer.Option(help="Finds people for a model that takes one at a time.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="Thresholds (TOML); see docs/falls.md.")]
 ZonesFile = Annotated[Path | None, typer.Option(help="Beds, sofas and what to ignore (JSON); --web draws them.")]
 Confidence = Annotated[
@@ -52,11 +65,20 @@ class SourceGroup(TyperGroup):
             args = ["watch", *args]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show what watching takes, which is what `fall` is for, and then the subcommands."""
+        watching = self.commands["watch"]
+        alone = type(ctx)(watching, info_name=ctx.info_name, parent=ctx.parent)
+        watching.format_help(alone, formatter)
+        super().format_help(ctx, formatter)
 
-app = typer.Typer(cls=SourceGroup, no_args_is_help=True, help="Watch for falls: edge-pose fall SOURCE; or eval, tune.")
+
+app = typer.Typer(
+    cls=SourceGroup, no_args_is_help=True, help="Watch for falls: edge-pose fall SOURCE; or one of these."
+)
 
 
-@app.command("watch")
+@app.command("watch", hidden=True)
 def watch(
     source: Annotated[
         str | None, typer.Argument(help="A camera, a stream or a video. A file called eval: ./eval.")
@@ -72,12 +94,12 @@ def watch(
     keep_video: Annotated[bool, typer.Option("--keep-video", help="Pictures of the room too; needs --clips.")] = False,
     zones: ZonesFile = None,
     config: ConfigFile = None,
-    record: Annotated[Path | None, typer.Option(help="Keep what the network saw here (.jsonl.gz), no pixels.")] = None,
+    record: Record = None,
     replay: Annotated[Path | None, typer.Option(help="Watch such a recording again, without SOURCE.")] = None,
-    web: Annotated[str | None, typer.Option(help=f"Serve a live page, [HOST:PORT]; by default {WEB_ADDRESS}.")] = None,
-    web_token: Annotated[str | None, typer.Option(envvar="EDGE_POSE_WEB_TOKEN", help="Who has it may look.")] = None,
-    web_privacy: Annotated[bool, typer.Option("--web-privacy", help="The page shows figures, no picture.")] = False,
-    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    web: Web = None,
+    web_token: WebToken = None,
+    web_privacy: WebPrivacy = False,
+    max_frames: MaxFrames = None,
     confidence: Confidence = None,
     device: Device = "auto",
     engine: Engine = "auto",
@@ -86,92 +108,86 @@ def watch(
 ) -> None:
     """Watch SOURCE for falls, and tell about them."""
     show_warnings()
-    check_writable(record)
-    keep_inputs((record, events), (source, replay, model, detector, spec, zones, config))
     if (source is None) == (replay is None):
         raise typer.BadParameter("what to watch: a SOURCE or --replay RECORDING, one of both")
     if keep_video and clips is None:
         raise typer.BadParameter("--keep-video needs --clips FOLDER, where the clips go")
-    settings, places = settings_of(config, zones if web is None else None)
+    page = Page(web, web_token, web_privacy, zones)
+    targets = _targets(mqtt, webhook, allow_http)
+    keep_inputs((record, events), (source, replay, model, detector, spec, zones, config))
+    check_writable(record)
+    for path in (events, outbox):
+        check_makeable(path)
+    check_makeable(clips, folder=True)
+    drawn = web is not None and zones is not None and not zones.exists()  # later, on the page
+    settings, places = settings_of(config, None if drawn else zones)
     loading = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
-    with contextlib.ExitStack() as stack:
-        from edge_pose.fall import FallDetector
-        from edge_pose.fall.alerts import WatchConfig, open_alerts
+    with contextlib.ExitStack() as pages:
+        with contextlib.ExitStack() as stack:
+            frames, estimator = opened(stack, source, replay, max_frames)
+            page.open(pages, frames)
+            from edge_pose.fall import FallDetector
+            from edge_pose.fall.alerts import WatchConfig, open_alerts
+            from edge_pose.fall.watch import CONFIDENCE, tracks_of
+            from edge_pose.pipeline import Pipeline
 
-        frames, estimator = _opened(stack, source, replay, model, max_frames, confidence, loading)
-        watcher = FallDetector(settings, places, frames.name)
-        alerts = stack.enter_context(
-            open_alerts(
-                events,
-                mqtt,
-                webhook,
-                outbox,
-                clips,
-                keep_video,
-                source=frames.name,
-                watch=WatchConfig() if frames.live else None,
-                allow_http=allow_http,
+            if estimator is None:
+                from edge_pose.estimators import load
+
+                least = CONFIDENCE if confidence is None else confidence
+                estimator = stack.enter_context(load(model, confidence=least, **loading))
+            watcher = FallDetector(settings, places, frames.name)
+            alerts = stack.enter_context(
+                open_alerts(
+                    events, *targets, outbox, clips, keep_video, source=frames.name,
+                    watch=WatchConfig() if frames.live else None,
+                )
+            )  # fmt: skip
+            recorder = None
+            if record is not None:
+                from edge_pose.recording import Recorder
+
+                recorder = stack.enter_context(
+                    Recorder(record, model=model, source=frames.name, settings=asdict(settings))
+                )
+            stream = stack.enter_context(
+                Pipeline(
+                    estimator, frames, track=tracks_of(confidence), fall=watcher, viewers=page.viewers, record=recorder
+                )
             )
-        )
-        page = None
-        if web is not None:
-            from edge_pose.web import WebPage
-
-            page = stack.enter_context(
-                WebPage(web, token=web_token, privacy=web_privacy, zones_path=zones, title=frames.name)
-            )
-            say(f"page: {page.url}")
-        recorder = None
-        if record is not None:
-            from edge_pose.recording import Recorder
-
-            recorder = stack.enter_context(Recorder(record, model=model, source=frames.name, settings=asdict(settings)))
-        from edge_pose.pipeline import Pipeline
-
-        viewers = (page,) if page is not None else ()
-        stream = stack.enter_context(Pipeline(estimator, frames, fall=watcher, viewers=viewers, record=recorder))
-        bar = stack.enter_context(progress(frames.name, frames.count))
-        loop = _Loop(stream, watcher, alerts, page)
-        try:
-            while not stream.ended:
-                result = stream.poll(TURN_S)
-                check_interrupted()
-                loop.turn(result)
-                if result is not None:
-                    bar.advance()
-        finally:
-            loop.end()
-        problems = len(frames.problems)
-    trouble = f", {_count(problems, 'problem')} (see above)" if problems else ""
-    say(f"{_count(loop.frames, 'frame')}, {_count(loop.told, 'event')}{trouble}")
+            bar = stack.enter_context(progress(frames.name, frames.count))
+            loop = _Loop(stream, watcher, alerts, page.shown)
+            loop.drive(bar)
+            problems = len(frames.problems)
+        trouble = f", {counted(problems, 'problem')} (see above)" if problems else ""
+        say(f"{counted(loop.frames, 'frame')}, {counted(loop.told, 'event')}{trouble}")
+        page.stay()
 
 
-def _opened(
-    stack: contextlib.ExitStack,
-    source: str | None,
-    replay: Path | None,
-    model: str,
-    max_frames: int | None,
-    confidence: float | None,
-    loading: dict[str, Any],
-) -> tuple[Source, Estimator]:
-    """Open what frames come from and who looks at them: a source and a model, or a recording of both."""
-    if replay is not None:
-        from edge_pose.pipeline import open_replay
+def _targets(mqtt: str | None, webhook: str | None, allow_http: bool) -> tuple[MqttTarget | None, WebhookTarget | None]:
+    """Read where alerts are to go, before anything is opened; an address that is none is a usage error."""
+    if mqtt is None and webhook is None:
+        return None, None
+    from edge_pose.fall.alerts import targets_of
 
-        frames, estimator = open_replay(replay, max_frames=max_frames)
-        return stack.enter_context(frames), estimator
-    from edge_pose.estimators import load
-    from edge_pose.fall.watch import CONFIDENCE
-    from edge_pose.sources import open_source
-
-    opened = stack.enter_context(open_source(source or "", max_frames=max_frames))
-    least = CONFIDENCE if confidence is None else confidence
-    return opened, stack.enter_context(load(model, confidence=least, **loading))
+    try:
+        return targets_of(mqtt, webhook, allow_http=allow_http)
+    except AddressError as err:
+        raise typer.BadParameter(str(err)) from err
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def check_makeable(path: Path | None, *, folder: bool = False) -> None:
+    """Fail early where a file, or a folder, can be neither written nor made. Raises OutputError."""
+    if path is None:
+        return
+    what = "folder" if folder else "file"
+    if path.exists() and path.is_dir() != folder:
+        raise OutputError(f"cannot write {path}: it is {'no folder' if folder else 'a folder'}; give a {what}")
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if there != path and not there.is_dir():
+        raise OutputError(f"cannot write {path}: {there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write to {there}")
 
 
 class _Loop:
@@ -182,6 +198,24 @@ class _Loop:
         self.frames = self.told = 0
         self._zones: Any = None
         self._take_zones()
+
+    def drive(self, bar: Bar) -> None:
+        """Take results until there are no more, or somebody stops us; what is left open is told in any case."""
+        try:
+            while not self.stream.ended:
+                result = self.stream.poll(TURN_S)
+                check_interrupted()
+                self.turn(result)
+                if result is not None:
+                    bar.advance()
+        except (KeyboardInterrupt, SystemExit):
+            self.end()
+            say(f"interrupted after {counted(self.frames, 'frame')}, {counted(self.told, 'event')}")
+            raise
+        except BaseException:
+            self.end()
+            raise
+        self.end()
 
     def turn(self, result: Result | None) -> None:
         """Take a result, or none: then the loop is alive all the same."""

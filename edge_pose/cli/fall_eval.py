@@ -22,7 +22,8 @@ from edge_pose.cli.common import (
     show_warnings,
     write_json,
 )
-from edge_pose.cli.fall import DEFAULT_MODEL, Confidence, ConfigFile, Detector, Model, ZonesFile, app, settings_of
+from edge_pose.cli.fall import DEFAULT_MODEL, Confidence, ConfigFile, Model, ZonesFile, app, settings_of
+from edge_pose.cli.stream import Detector
 from edge_pose.errors import EventError, OutputError, RecordingError, SourceError, TimeError
 
 if TYPE_CHECKING:

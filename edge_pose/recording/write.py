@@ -102,8 +102,8 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None or not issubclass(kind, Exception):  # to be stopped (Ctrl-C) is no accident
             self.close()
         elif not self._file.closed:  # no end line: the reader is told that more was to come
             with contextlib.suppress(OutputError):  # another error is on its way

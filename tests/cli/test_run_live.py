@@ -84,7 +84,7 @@ def test_a_recording_gives_the_same_again(recording, folder, capsys):
         (["run", "m.onnx", "/dev/video9"], 1, r"/dev/video9 does not exist; "),
         (["run", "m.onnx", "rtsp://me:geheim@127.0.0.1:1/x"], 1, r"rtsp://\*\*\*@127\.0\.0\.1:1/x cannot .*refused"),
         (["run", "m.onnx", "v.mp4", "--web", "0.0.0.0:0"], 1, "token"),
-        (["run", "m.onnx", "v.mp4", "--web=" + "9" * 5000], 1, "from 0 to 65535"),
+        (["run", "m.onnx", "v.mp4", "--web=" + "9" * 5000], 2, "from 0 to 65535"),
         (["run", "m.onnx", "v.mp4", "--zones", "z.json"], 2, "give --web too"),
         (["run", "m.onnx", "v.mp4", "--web", ":0", "--zones", "m.onnx"], 1, "cannot write m.onnx: it is the input"),
         (["run", "m.onnx", "v.mp4", "--json", "a", "--record", "./a"], 1, "are one file"),
@@ -147,7 +147,10 @@ def test_signals_while_it_runs(how, folder, launcher):
     assert "Traceback" not in err
     frames = people(folder / "a.jsonl")
     assert cv2.VideoCapture("a.mp4").get(cv2.CAP_PROP_FRAME_COUNT) == len(frames)
-    assert len(list(read_recording(folder / "r.jsonl"))) >= len(frames) - 1
+    assert err.splitlines()[-1] == "edge-pose: interrupted"
+    recording = read_recording(folder / "r.jsonl")
+    assert len(list(recording)) >= len(frames) - 1
+    assert recording.complete  # it was ended, not cut off
 
 
 def test_a_signal_that_gets_lost_is_heard_all_the_same(folder):
@@ -193,7 +196,7 @@ def test_a_stream_that_dies_is_counted(folder, launcher, capsys):
 
 def test_environment_holds_no_page_secret_on_the_command_line(folder, monkeypatch, capsys):
     monkeypatch.setenv("EDGE_POSE_WEB_TOKEN", "x" * 24)
-    assert main(["run", "m.onnx", "v.mp4", "--web", "0.0.0.0:0"]) == 0
+    assert main(["run", "m.onnx", "v.mp4", "--web", "0.0.0.0:0", "--max-frames", "30"]) == 0
     assert "x" * 24 not in capsys.readouterr().out
     assert os.environ["EDGE_POSE_WEB_TOKEN"]
 
@@ -221,6 +224,26 @@ def test_zones_are_drawn_on_the_page(folder, launcher):
     program.send_signal(signal.SIGINT)
     program.communicate(timeout=30)
     assert json.loads((folder / "z.json").read_text()) == bed
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["run", "fall"])
+def test_the_page_stays_after_the_end_of_a_clip(command, how, folder):
+    words = ["run", "m.onnx", "v.mp4", "--json", "a.jsonl"]
+    if command == "fall":
+        words = ["fall", "v.mp4", "--model", "m.onnx", "--events", "a.jsonl"]
+    program = started(*words, "--web", "127.0.0.1:0")
+    url = program.stdout.readline().split()[-1]
+    assert program.stdout.readline().startswith("30 frames")
+    lines = [program.stdout.readline()] if command == "fall" else [program.stdout.readline() for _ in range(2)]
+    assert lines[-1] == f"that was all; the page stays until Ctrl-C: {url}\n"
+    with urllib.request.urlopen(url + "metrics", timeout=10) as answer:
+        assert "edge_pose" in answer.read().decode()
+    assert (folder / "a.jsonl").exists()
+    program.send_signal(how)
+    out, err = program.communicate(timeout=30)
+    assert (program.returncode, out) == (0, ""), err
+    assert "interrupted" not in err
 
 
 def test_weak_people_keep_ids_and_are_not_shown(folder, capsys):

@@ -159,7 +159,19 @@ def test_a_real_fall(asset, tmp_path, capsys, monkeypatch):
         (["no.mp4"], 1, "no.mp4"),
         (["no.mp4", "--zones", "no.json"], 1, "cannot read the zones no.json"),
         (["no.mp4", "--config", "no.toml"], 1, "cannot read the configuration no.toml"),
+        (["no.mp4", "--mqtt", "http://broker"], 2, "the MQTT address must begin with"),
+        (["no.mp4", "--webhook", "http://example.com/x"], 2, "the webhook address must begin with https://"),
+        (["no.mp4", "--mqtt", "mqtt://me:geheim@broker"], 2, "must not hold a password"),
+        (["no.mp4", "--web=[::1"], 2, "must be HOST:PORT"),
+        (["no.mp4", "--events", "here/"], 1, "cannot write here: it is a folder"),
+        (["no.mp4", "--outbox", "here"], 1, "cannot write here: it is a folder"),
+        (["no.mp4", "--clips", "text"], 1, "cannot write text: it is no folder"),
+        (["no.mp4", "--events", "text/e.jsonl"], 1, "cannot write text/e.jsonl:"),
+        (["no.mp4", "--config", "text"], 1, "text: no valid TOML"),
+        (["no.mp4", "--zones", "text"], 1, "text: zones must be JSON"),
+        (["no.mp4", "--zones", "text", "--web", ":0"], 1, "text: zones must be JSON"),
         (["--replay", "no.jsonl"], 1, "no.jsonl"),
+        (["--replay", "text"], 1, "its first line does not end"),
         (["eval", "no.csv"], 1, "cannot read no.csv"),
         (["eval", "no.csv", "--replay", "a", "--record", "b"], 2, "one of both"),
         (["tune", "no.csv", "--replay", "a"], 1, "cannot read no.csv"),
@@ -168,11 +180,15 @@ def test_a_real_fall(asset, tmp_path, capsys, monkeypatch):
 )
 def test_what_goes_wrong_is_one_line(words, code, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "text").write_text("this is = no document")
     if not words:
         words = ["--model", "x"]
     got, line = fails(capsys, *words)
     assert got == code
     assert says in " ".join(line.replace("│", " ").split())
+    assert "geheim" not in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "text"]
 
 
 def test_events_that_are_none_are_named_by_line(tmp_path, capsys):
@@ -180,3 +196,24 @@ def test_events_that_are_none_are_named_by_line(tmp_path, capsys):
     code, line = fails(capsys, "explain", tmp_path / "e.jsonl")
     assert code == 1
     assert "line 1" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("EDGE_POSE_MQTT_PASSWORD_FILE", "cannot read none"), ("EDGE_POSE_CA_FILE", "cannot read certificates from none")],
+)
+def test_secrets_are_read_before_anything_is_opened(name, text, capsys, monkeypatch):
+    monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("EDGE_POSE_MQTT_USER", "me")
+    code, line = fails(capsys, "no.mp4", "--mqtt", "mqtts://broker")
+    assert code == 1
+    assert text in line
+
+
+def test_help_shows_what_watching_takes(capsys):
+    assert main(["fall", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("--mqtt", "--zones", "SOURCE", "eval", "tune", "explain"):
+        assert word in shown
+    assert main(["--help"]) == 0
+    assert "Watch for falls: edge-pose fall SOURCE" in " ".join(capsys.readouterr().out.replace("│", " ").split())

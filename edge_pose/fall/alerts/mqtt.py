@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge_pose.errors import AlertError, EventError, MissingDependencyError
+from edge_pose.errors import AddressError, AlertError, EventError, MissingDependencyError
 from edge_pose.fall.alerts.homeassistant import States, Topics, attributes, discovery
 from edge_pose.fall.alerts.outbox import Item, Outbox
 from edge_pose.fall.alerts.secrets import address, secret, tls_context
@@ -51,10 +51,10 @@ class MqttTarget:
         mend = "set $EDGE_POSE_MQTT_PASSWORD or $EDGE_POSE_MQTT_PASSWORD_FILE"
         parts, port = address(url, {"mqtt": 1883, "mqtts": 8883}, "MQTT", mend)
         if "?" in url or "#" in url:
-            raise AlertError("the MQTT address must end with the base topic; ? and # are not for it")
+            raise AddressError("the MQTT address must end with the base topic; ? and # are not for it")
         base = parts.path.strip("/") or f"edge-pose/{socket.gethostname()}"
         if "+" in base or len(base.encode()) > 200:
-            raise AlertError("the base topic of the MQTT address must have no + and at most 200 bytes")
+            raise AddressError("the base topic of the MQTT address must have no + and at most 200 bytes")
         if any(c in prefix for c in "+#") or prefix.startswith("/"):
             raise AlertError(f"the discovery prefix must be a topic like homeassistant, got {prefix!r}")
         user, password = parts.username or secret("EDGE_POSE_MQTT_USER"), secret("EDGE_POSE_MQTT_PASSWORD")

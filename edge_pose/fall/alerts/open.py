@@ -12,6 +12,7 @@ from edge_pose.fall.alerts.clip import ClipConfig, ClipRecorder
 from edge_pose.fall.alerts.jsonl import EventLog
 from edge_pose.fall.alerts.mqtt import MqttSender, MqttTarget
 from edge_pose.fall.alerts.outbox import MAX_BYTES, Outbox
+from edge_pose.fall.alerts.secrets import tls_context
 from edge_pose.fall.alerts.sender import Sender
 from edge_pose.fall.alerts.watchdog import WatchConfig, Watchdog
 from edge_pose.fall.alerts.webhook import WebhookSender, WebhookTarget
@@ -41,14 +42,10 @@ def open_alerts(
     outbox_path: where events wait; needed for mqtt and webhook, in the user's state folder unless given. clips_dir: a
     folder for skeleton clips; keep_video: and for the pictures. watch: tell when the camera is silent, dark or covered;
     for live sources. source: whose events these are. discovery: Home Assistant's topic prefix, "" for none.
-    Raises AlertError for an address or secret that cannot be used, OutputError for a place that cannot be written or an
-    outbox that another process uses, MissingDependencyError.
+    Raises AddressError for an address, AlertError for a secret that cannot be used, OutputError for a place that cannot
+    be written or an outbox that another process uses, MissingDependencyError.
     """
-    ca_file = os.environ.get("EDGE_POSE_CA_FILE", "")
-    if isinstance(mqtt, str):
-        mqtt = MqttTarget.from_url(mqtt, ca_file=ca_file, prefix=discovery)
-    if isinstance(webhook, str):
-        webhook = WebhookTarget.from_url(webhook, allow_http=allow_http, ca_file=ca_file)
+    mqtt, webhook = targets_of(mqtt, webhook, allow_http=allow_http, discovery=discovery)
     if keep_video and clips_dir is None:
         raise AlertError("keep_video needs a folder for the clips")
     names = [name for name, wanted in ((FILE, events_path), ("mqtt", mqtt), ("webhook", webhook)) if wanted is not None]
@@ -101,6 +98,25 @@ def open_alerts(
     for kind, evidence in told:
         alerts.report(kind, evidence)
     return alerts
+
+
+def targets_of(
+    mqtt: str | MqttTarget | None,
+    webhook: str | WebhookTarget | None,
+    *,
+    allow_http: bool = False,
+    discovery: str = "homeassistant",
+) -> tuple[MqttTarget | None, WebhookTarget | None]:
+    """Read addresses, secrets and certificates, and open nothing. Raises AddressError, AlertError."""
+    ca_file = os.environ.get("EDGE_POSE_CA_FILE", "")
+    if isinstance(mqtt, str):
+        mqtt = MqttTarget.from_url(mqtt, ca_file=ca_file, prefix=discovery)
+    if isinstance(webhook, str):
+        webhook = WebhookTarget.from_url(webhook, allow_http=allow_http, ca_file=ca_file)
+    for target in (mqtt, webhook):
+        if target is not None and target.tls:
+            tls_context(target.ca_file)
+    return mqtt, webhook
 
 
 def default_outbox() -> Path:

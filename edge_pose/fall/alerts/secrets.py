@@ -9,7 +9,7 @@ import stat
 import urllib.parse
 from pathlib import Path
 
-from edge_pose.errors import AlertError
+from edge_pose.errors import AddressError, AlertError
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 4096
@@ -41,22 +41,24 @@ def secret(name: str) -> str:
 def address(url: str, schemes: dict[str, int], what: str, password_goes: str) -> tuple[urllib.parse.SplitResult, int]:
     """Take a URL apart; returns its parts and port. schemes: those allowed, with their ports.
 
-    Raises AlertError, also for a password in it: whoever lists the processes of the machine would read it.
+    Raises AddressError, also for a password in it: whoever lists the processes of the machine would read it.
     """
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
     except ValueError as err:
-        raise AlertError(f"the {what} address is no URL: its host or port is wrong") from err
+        raise AddressError(f"the {what} address is no URL: its host or port is wrong") from err
     if parts.scheme not in schemes:
         wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise AlertError(f"the {what} address must begin with {wanted}, got {parts.scheme or 'no scheme'!r}")
+        raise AddressError(f"the {what} address must begin with {wanted}, got {parts.scheme or 'no scheme'!r}")
     if parts.password is not None:
-        raise AlertError(f"the {what} address must not hold a password, because others could read it: {password_goes}")
+        raise AddressError(
+            f"the {what} address must not hold a password, because others could read it: {password_goes}"
+        )
     if not parts.hostname:
-        raise AlertError(f"the {what} address {parts.scheme}://... names no host")
+        raise AddressError(f"the {what} address {parts.scheme}://... names no host")
     if any(ord(c) <= 32 or ord(c) == 127 for c in url):
-        raise AlertError(f"the {what} address has a space or control character in it")
+        raise AddressError(f"the {what} address has a space or control character in it")
     return parts, schemes[parts.scheme] if port is None else port
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_pose.errors import AlertError
+from edge_pose.errors import AddressError, AlertError
 from edge_pose.fall.alerts.outbox import Item, Outbox
 from edge_pose.fall.alerts.secrets import address, secret, tls_context
 from edge_pose.fall.alerts.sender import Backoff, Sender, Unreachable
@@ -53,12 +53,12 @@ class WebhookTarget:
         parts, port = address(url, {"https": 443, "http": 80}, "webhook", mend)
         host = parts.hostname or ""
         if parts.username is not None:
-            raise AlertError(f"the webhook address must not hold a user name: {mend}")
+            raise AddressError(f"the webhook address must not hold a user name: {mend}")
         if parts.scheme == "http" and not (allow_http or _loopback(host)):
-            raise AlertError("the webhook address must begin with https:// (http:// is for this machine alone)")
+            raise AddressError("the webhook address must begin with https:// (http:// is for this machine alone)")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not path.isascii():
-            raise AlertError("the path of the webhook address must be ASCII, with %XX for the rest")
+            raise AddressError("the path of the webhook address must be ASCII, with %XX for the rest")
         return cls(host, port, parts.scheme == "https", path, key_of(secret("EDGE_POSE_WEBHOOK_SECRET")), ca_file)
 
 
