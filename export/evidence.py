@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_pose.errors import ExportError
 from edge_pose.estimators.load import MICRO_BATCH, load_detector, open_network
 from edge_pose.export import samples
-from edge_pose.export.calibration import Frames, feeds, frames_from
+from edge_pose.export.calibration import COUNT, HELD_OUT, Frames, feeds, frames_from
 from edge_pose.export.findings import people_of
 from edge_pose.export.gate import Agreement, Gate, narrowed, truth_of
 from edge_pose.spec import ModelSpec
@@ -76,13 +76,19 @@ class Evidence:
 
 @contextmanager
 def evidence_from(
-    calib: Path, base: Path, spec: ModelSpec, annotations: Path | None = None, detector: str | None = None
+    calib: Path,
+    base: Path,
+    spec: ModelSpec,
+    annotations: Path | None = None,
+    detector: str | None = None,
+    frames: tuple[int, int] = (COUNT, HELD_OUT),
 ) -> Iterator[Evidence]:
     """Open calibration pictures and the float model at `base`.
 
     annotations: COCO keypoints (boxes for a detector) of pictures beside them or in calib; nothing is calibrated with
     those while there are others, else what is calibrated with is not judged by. detector: name or path of the model
-    that finds people for networks that look at one at a time; without it the whole picture is one person.
+    that finds people for networks that look at one at a time; without it the whole picture is one person. frames: how
+    many to calibrate with, and to hold out.
     Raises ExportError, SourceError, ModelNotFoundError.
     """
     with ExitStack() as stack:
@@ -91,7 +97,8 @@ def evidence_from(
         if finder is not None:
             stack.callback(finder.close)
         truth = truth_of(annotations, calib) if annotations is not None else None
-        calibration, held_out = frames_from(calib, judges=[p.path for p in truth.photos] if truth else ())
+        judges = [photo.path for photo in truth.photos] if truth else ()
+        calibration, held_out = frames_from(calib, count=frames[0], held_out=frames[1], judges=judges)
         if truth is not None:
             truth = narrowed(truth, {take.footage.path for take in calibration.takes})
         network = open_network(base, device="cpu", engine="onnxruntime", rows=MICRO_BATCH)

@@ -13,8 +13,8 @@ from torch import nn
 from edge_pose.backends import open_backend
 from edge_pose.errors import CheckpointError, SpecError
 from edge_pose.export import samples
+from edge_pose.export.networks import HW, tells_network
 from edge_pose.export.onnx_from_torch import TOLERANCE, as_list, difference
-from edge_pose.export.weights import HW, tells_network
 from edge_pose.models.catalog import MODELS
 from edge_pose.models.checkpoints import Checkpoint, load_checkpoint, load_into, load_nameless_onnx
 from edge_pose.models.onnx_weights import read_onnx

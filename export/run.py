@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from edge_pose.errors import ExportError, OutputError
 from edge_pose.export import graphs
+from edge_pose.export.calibration import COUNT, HELD_OUT, frames_from
 from edge_pose.export.evidence import Evidence, evidence_from
 from edge_pose.export.latency import Candidate, timings
 from edge_pose.export.product import Product, halved, save_checked
@@ -33,7 +34,8 @@ class Job:
     will see; calibrator: how int8 finds its ranges in them. annotations: COCO keypoints of the pictures in calib, for
     AP. detector: finds people there, for networks that look at one at a time. gate: whether the accuracy gate decides;
     without it, that is recorded. strict: warnings about the calibration pictures are refusals. max_drop: AP points that
-    the precision may cost. engine: choices of export.tensorrt.BuildOptions, by name. measure: whether latencies go into
+    the precision may cost. frames: how many to calibrate with, and to hold the result against; fewer are quicker, and
+    tell less. engine: choices of export.tensorrt.BuildOptions, by name. measure: whether latencies go into
     the report.
     """
 
@@ -49,6 +51,7 @@ class Job:
     strict: bool = False
     measure: bool = True
     calibrator: Calibrator = "auto"
+    frames: tuple[int, int] = (COUNT, HELD_OUT)
     engine: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -142,18 +145,17 @@ def evidence_of(job: Job, base: Product) -> Iterator[Evidence | None]:
     if job.calib is None:
         yield None
         return
-    with evidence_from(job.calib, base.path, base.spec, job.annotations, job.detector) as evidence:
+    with evidence_from(job.calib, base.path, base.spec, job.annotations, job.detector, job.frames) as evidence:
         yield evidence
 
 
 def engine_of(onnx: Path, job: Job) -> Path:
     """Build the engine beside the ONNX file; where there is a GPU, it is held against it on the held-out frames."""
-    from edge_pose.export.calibration import frames_from
     from edge_pose.export.tensorrt import BuildOptions, engine_from_onnx
     from edge_pose.export.tensorrt.progress import on_terminal
 
     assert job.target != "cpu"
-    frames = frames_from(job.calib)[1] if job.calib is not None else None
+    frames = frames_from(job.calib, held_out=job.frames[1])[1] if job.calib is not None else None
     with on_terminal(f"{onnx.name} -> {job.target}") as progress:
         return engine_from_onnx(
             onnx,

@@ -1,37 +1,33 @@
-"""From what the user names to a float graph in hand: a network with weights, or an ONNX file as it is."""
+"""From what the user names to a float graph in hand: a network with weights, or an ONNX file as it is.
+
+A finished graph needs no torch, whose import alone takes seconds; only what is built from weights does.
+"""
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import onnx
+from typing import TYPE_CHECKING, Any
 
 from edge_pose import zoo
-from edge_pose.errors import CheckpointError, ExportError, ModelNotFoundError, SpecError
+from edge_pose.errors import CheckpointError, ExportError, MissingDependencyError, ModelNotFoundError, SpecError
 from edge_pose.estimators.load import METADATA_KEY
 from edge_pose.export import weights
 from edge_pose.export.foreign import onnx_from_foreign
-from edge_pose.export.metadata import read_spec, write_spec
-from edge_pose.export.onnx_from_torch import onnx_from_torch
-from edge_pose.export.onnx_weights import named_weights
-from edge_pose.models.catalog import MODELS, signature
-from edge_pose.models.checkpoints import Checkpoint, load_checkpoint
+from edge_pose.export.metadata import write_spec
 from edge_pose.models.onnx_weights import read_onnx
 from edge_pose.models.weight_files import read_contents, sniff
 from edge_pose.spec import ModelSpec
 
-log = logging.getLogger("edge_pose")
+if TYPE_CHECKING:
+    import onnx
+
 HW = tuple[int, int]
 Batch = tuple[int, int, int]
 # People of a frame go through a crop network together; whole frames come one at a time.
 BATCHES: Mapping[str, Batch] = {"pose-from-box": (1, 4, 16)}
 ONE: Batch = (1, 1, 1)
-SIMILAR = 1.5  # sizes of a family are further apart than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,56 +58,52 @@ class Float:
 def float_graph(wanted: Wanted, progress: zoo.Progress | None = None) -> Float:
     """Make the float graph. progress: told while weights are fetched.
 
-    Raises ModelNotFoundError, CheckpointError, SpecError, DownloadError, and ExportError for what cannot be exported.
+    Raises ModelNotFoundError, CheckpointError, SpecError, DownloadError, MissingDependencyError, and ExportError for
+    what cannot be exported.
     """
     if wanted.model.endswith(".onnx"):
         if wanted.weights is not None:
             raise SpecError(f"{wanted.model} is a graph with its weights: leave --weights out")
         return from_graph(Path(wanted.model), Path(wanted.model).stem, wanted)
-    name, options = wanted.model, dict(wanted.options)
-    weights.check_name(name)
-    if name in MODELS:
-        weights.check_size(name, wanted.size)
-        check_options(name, options)
-    elif options:
-        raise SpecError(f"{name} has no definition in the catalog, so it takes no --option")
-    path = wanted.weights if wanted.weights is not None else weights.find_weights(name, progress)
-    if path.is_file() and sniff(path) == "onnx":
-        return from_onnx(path, name, wanted)
-    if name not in MODELS:
-        raise ExportError(f"{name} has no definition in the catalog: give its ONNX file with --weights")
-    return from_network(name, load_checkpoint(path), path, wanted)
-
-
-def check_options(name: str, options: dict[str, Any]) -> None:
-    """Refuse what a network cannot be built with, before anything is fetched. Raises SpecError."""
+    path = finished_graph(wanted, progress)
+    if path is not None:
+        check_model(path, wanted.model)
+        return from_graph(path, wanted.model, wanted)
     try:
-        MODELS[name].spec(**options)
-    except KeyError as err:
-        raise SpecError(f"{name} has no {err.args[0]!r}: one of the values of --option is unknown") from err
+        from edge_pose.export.network_source import float_from_network
+    except ModuleNotFoundError as err:
+        if err.name != "torch":
+            raise
+        mend = "torch is not installed; run: pip install 'edge-pose[export]'"
+        raise MissingDependencyError(f"{wanted.model} is built from weights: {mend}") from err
+    except OSError as err:  # a torch that does not fit the machine: libraries it cannot load
+        raise ExportError(f"torch is broken on this machine: {err}") from err
+    return float_from_network(wanted, progress)
 
 
-def from_onnx(path: Path, name: str, wanted: Wanted) -> Float:
-    """Weights by their names into the network, where the file has such; else the graph as it is."""
-    if name in MODELS and wanted.spec is None:
-        checkpoint = named_weights(path, name, wanted.options)
-        if checkpoint is not None:
-            return from_network(name, checkpoint, path, wanted)
-        log.info("%s is used as the graph that it is: its weights are not those of %s by name or place", path, name)
-    return from_graph(path, name, wanted)
+def finished_graph(wanted: Wanted, progress: zoo.Progress | None = None) -> Path | None:
+    """Return the file that is what is wanted of a model by name, None where a network must be built.
+
+    An earlier export of that model at that size, or a model of which only graphs are published. Raises
+    ModelNotFoundError and DownloadError for the latter, SpecError and CheckpointError for a damaged file.
+    """
+    only = only_graph(wanted.model)
+    if wanted.options or (wanted.weights is None and not only):
+        return None
+    path = wanted.weights if wanted.weights is not None else weights.find_weights(wanted.model, progress)
+    if not path.is_file() or sniff(path) != "onnx":
+        return None
+    read_contents(path)  # says of a damaged file what it is
+    own = own_spec(path)
+    if own is None:
+        return path if only else None
+    return path if own.name == wanted.model and wanted.size in (None, own.input.hw) else None
 
 
-def from_network(name: str, checkpoint: Checkpoint, path: Path, wanted: Wanted) -> Float:
-    """Build, load, trace."""
-    options = dict(wanted.options)
-    net = weights.build_with(name, checkpoint, wanted.size, options)
-    spec = spec_from_file(wanted.spec) or MODELS[name].spec(input_hw=wanted.size, **options)
-    spec = described(spec, weights.origin_of(path, checkpoint.metadata), wanted)
-    if spec.task == "single-pose":
-        # MoveNet takes pictures as they are: bytes, as its authors' own files do, and a quarter of the copying.
-        spec = replace(spec, input=replace(spec.input, dtype="uint8"))
-    model = onnx_from_torch(net, spec)
-    return Float(model, read_spec(model) or spec, path, tuple(checkpoint.warnings))
+def only_graph(name: str) -> bool:
+    """Say whether the zoo has a model for which nobody publishes weights, only graphs."""
+    entry = zoo.get(name)
+    return entry is not None and not any(file.kind in ("torch", "tflite") for file in entry.files)
 
 
 def from_graph(path: Path, name: str, wanted: Wanted) -> Float:
@@ -127,8 +119,6 @@ def from_graph(path: Path, name: str, wanted: Wanted) -> Float:
     if wanted.size is not None:
         spec = replace(spec, input=replace(spec.input, height=wanted.size[0], width=wanted.size[1]))
     spec = described(spec, weights.origin_of(path, {"license": spec.license}), wanted)
-    if name in MODELS and wanted.spec is None:
-        check_variant(path, name)
     model, notes = onnx_from_foreign(path, spec, size=wanted.size)
     rows = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     if rows and spec.batch != (rows, rows, rows):
@@ -139,37 +129,54 @@ def from_graph(path: Path, name: str, wanted: Wanted) -> Float:
     return Float(model, spec, path, tuple(notes))
 
 
-def check_variant(path: Path, name: str) -> None:
-    """Raise CheckpointError for a graph that is another model of the zoo, or far from the network in size."""
-    known = zoo.resolve(path)[1]
-    if known is not None and known.name != name:
-        raise CheckpointError(f"{path.name} is {known.name}, asked for was {name}")
-    have = sum(entry.count for entry in read_onnx(path).initializers.values() if len(entry.shape) > 1)
-    wanted = sum(math.prod(shape) for shape in signature(name).values() if len(shape) > 1)
-    if not 1 / SIMILAR < have / wanted < SIMILAR:
-        raise CheckpointError(
-            f"{path.name} has {have / 1e6:.2f} million weights, {name} has {wanted / 1e6:.2f}: it is another variant "
-            "(describe it with --spec if it is another model altogether)"
-        )
-
-
 def graph_spec(path: Path, name: str) -> ModelSpec:
-    """Find what an ONNX file is. Raises SpecError that says how to describe it."""
-    own = read_onnx(path).metadata["properties"].get(METADATA_KEY)
-    if own:
-        return ModelSpec.from_json(own)
+    """Find what an ONNX file is. Raises SpecError that says how to describe it, CheckpointError for another variant."""
+    own = own_spec(path)
+    if own is not None:
+        return own
     known = zoo.resolve(path)[1]
     if known is not None:
         return known
     entry = zoo.get(name)
-    if entry is not None:
-        return entry.spec
-    if name in MODELS:
-        return MODELS[name].spec()
-    raise SpecError(
-        f"{path} does not say what it is: it has no edge_pose metadata, and the zoo does not know it; "
-        "describe it in a TOML file and add --spec my.toml"
-    )
+    found = entry.spec if entry is not None and only_graph(name) else named_spec(path, name)
+    if found is None:
+        raise SpecError(
+            f"{path} does not say what it is: it has no edge_pose metadata, and the zoo does not know it; "
+            "describe it in a TOML file and add --spec my.toml"
+        )
+    return found
+
+
+def check_model(path: Path, name: str) -> ModelSpec | None:
+    """Return what the zoo knows a file as. Raises CheckpointError where that is another model than named."""
+    known = zoo.resolve(path)[1]
+    if known is not None and known.name != name:
+        raise CheckpointError(f"{path.name} is {known.name}, asked for was {name}")
+    return known
+
+
+def own_spec(path: Path) -> ModelSpec | None:
+    """Return what an ONNX file says about itself, None where it says nothing. Raises SpecError, CheckpointError."""
+    own = read_onnx(path).metadata["properties"].get(METADATA_KEY)
+    return ModelSpec.from_json(own) if own else None
+
+
+def named_spec(path: Path, name: str) -> ModelSpec | None:
+    """Return what a network of that name expects; None without such a network, or without torch, which knows them.
+
+    Raises CheckpointError where the graph is clearly another variant.
+    """
+    try:
+        from edge_pose.export.networks import MODELS, check_variant
+    except ModuleNotFoundError as err:
+        if err.name != "torch":
+            raise
+        return None
+    if name not in MODELS:
+        return None
+    check_variant(path, name)
+    entry = zoo.get(name)
+    return entry.spec if entry is not None else MODELS[name].spec()
 
 
 def described(spec: ModelSpec, origin: weights.Origin, wanted: Wanted) -> ModelSpec:

@@ -1,6 +1,8 @@
 """`edge-pose export --precision int8` from beginning to end on small networks, and what goes wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,27 @@ def test_the_product_runs_and_says_what_it_is(model, calib, tmp_path, capsys):
     picture = np.zeros((64, 48, 3), np.uint8)
     assert pose(picture, ep.Boxes.whole(picture)).xy.shape == (1, 17, 2)
     pose.close()
+
+
+def test_a_finished_graph_becomes_int8_without_torch(model, calib, tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from edge_pose.cli import main; "
+        f"sys.exit(main(['export', {str(model())!r}, '--precision', 'int8', '--calibrator', 'minmax', "
+        f"'--calib', {str(calib)!r}, '--output', {str(tmp_path / 'out')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "tiny-heatmap.onnx").is_file()
+
+
+def test_without_torch_a_graph_that_says_nothing_is_to_be_described(model, tmp_path, monkeypatch, capsys):
+    path = model(name="yolov8n-pose")
+    graph = onnx.load(path)
+    del graph.metadata_props[:]
+    onnx.save(graph, path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "edge_pose.export.networks", raising=False)
+    assert "does not say what it is" in failure(capsys, path, "--output", tmp_path / "out")
 
 
 def test_what_went_back_to_float_is_reported(model, calib, tmp_path):

@@ -13,7 +13,7 @@ from edge_pose.errors import CheckpointError, ExportError, ModelNotFoundError, S
 from edge_pose.export import graphs
 from edge_pose.export.files import save_model, written
 from edge_pose.export.metadata import read_spec, write_spec
-from edge_pose.export.source import Wanted, float_graph
+from edge_pose.export.source import Wanted, finished_graph, float_graph
 from edge_pose.models.catalog import MODELS
 from tests.export.support import fed, onnx_answers, photos, save, seeded
 from tests.tiny import YOLO, constant_network, yolo_answer
@@ -176,6 +176,17 @@ def test_an_export_goes_in_again_and_remembers_its_checkpoint(seeded_file, tmp_p
     assert second.spec == replace(first.spec, batch=second.spec.batch)
     batch = np.random.default_rng(0).standard_normal((2, 3, *SMALL)).astype(np.float32)
     np.testing.assert_allclose(onnx_answers(second.model, batch)[0], onnx_answers(first.model, batch)[0], atol=1e-4)
+
+
+def test_an_export_of_a_named_model_is_taken_as_it_is(seeded_file, tmp_path):
+    """It needs no network, so no torch; another size does."""
+    first = float_graph(Wanted("yolov8n-pose", seeded_file, size=SMALL))
+    path = save(first.model, tmp_path / "mine.onnx")
+    assert finished_graph(Wanted("yolov8n-pose", path)) == path
+    assert finished_graph(Wanted("yolov8n-pose", path, size=SMALL)) == path
+    assert finished_graph(Wanted("yolov8s-pose", path)) is None
+    assert float_graph(Wanted("yolov8n-pose", path)).spec == replace(first.spec, source="")
+    assert float_graph(Wanted("yolov8n-pose", path, size=(96, 64))).spec.input.hw == (96, 64)
 
 
 def test_what_is_no_float_model_any_more_is_refused(foreign):
