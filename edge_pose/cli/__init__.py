@@ -42,10 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         _flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except SystemExit as stop:
+    except SystemExit as err:
         if not _asked_to_stop:
             raise
-        code = stop.code
+        code = err.code
     except BrokenPipeError:  # the reader of our output has gone: `edge-pose models list | head`
         sys.stderr.close()
         return 1

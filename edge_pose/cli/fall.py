@@ -35,7 +35,7 @@ from edge_pose.cli.stream import (
     counted,
     opened,
 )
-from edge_pose.errors import AddressError, OutputError
+from edge_pose.errors import AddressError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from edge_pose.cli.common import Bar
@@ -121,7 +121,7 @@ def watch(
     check_makeable(clips, folder=True)
     drawn = web is not None and zones is not None and not zones.exists()  # later, on the page
     settings, places = settings_of(config, None if drawn else zones)
-    loading = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
+    loading: dict[str, Any] = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
     with contextlib.ExitStack() as pages:
         with contextlib.ExitStack() as stack:
             frames, estimator = opened(stack, source, replay, max_frames)
@@ -159,6 +159,8 @@ def watch(
             loop = _Loop(stream, watcher, alerts, page.shown)
             loop.drive(bar)
             problems = len(frames.problems)
+            if not loop.frames:
+                raise SourceError(f"{frames.name}: there is not one frame to watch")
         trouble = f", {counted(problems, 'problem')} (see above)" if problems else ""
         say(f"{counted(loop.frames, 'frame')}, {counted(loop.told, 'event')}{trouble}")
         page.stay()

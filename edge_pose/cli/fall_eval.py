@@ -24,7 +24,7 @@ from edge_pose.cli.common import (
 )
 from edge_pose.cli.fall import DEFAULT_MODEL, Confidence, ConfigFile, Model, ZonesFile, app, settings_of
 from edge_pose.cli.stream import Detector
-from edge_pose.errors import EventError, OutputError, RecordingError, SourceError, TimeError
+from edge_pose.errors import EventError, OutputError, RecordingError, ShapeError, SourceError, SpecError, TimeError
 
 if TYPE_CHECKING:
     from edge_pose.estimators import Estimator
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     Told = tuple[list[FallEvent], float]  # what was told, and when the clip ended
 
+CLIP_ERRORS = (SourceError, RecordingError, TimeError, ShapeError, SpecError)  # about one clip; the others are judged
 __all__ = ["app", "recording_of"]  # the group of fall.py, with the commands of this file in it
 
 Manifest = Annotated[Path, typer.Argument(help="CSV: file, label (fall or adl), fall_start_s, fall_end_s, activities.")]
@@ -88,7 +89,7 @@ def evaluate(
                         else _run(clip, estimator, watcher, tracks, record, model)
                     )
                     verdicts.append(judge(clip, *told))
-                except (SourceError, RecordingError, TimeError) as err:
+                except CLIP_ERRORS as err:
                     broken.append(f"{clip.file}: {err}")
                 bar.advance()
     finally:
@@ -122,7 +123,12 @@ def tune(
     from edge_pose.fall.tuning import DWELLS_S, FACTORS, sweep, tracked
 
     settings, places = settings_of(config, zones)
-    clips = [(clip, tracked(_recorded(clip, replay))) for clip in read_manifest(manifest)]
+    clips = []
+    for clip in read_manifest(manifest):
+        try:
+            clips.append((clip, tracked(_recorded(clip, replay))))
+        except (TimeError, ShapeError) as err:
+            raise RecordingError(f"{clip.file}: {err}") from err
     with progress("settings", len(FACTORS) * len(DWELLS_S)) as bar:
         points = sweep(clips, settings, places, factors=FACTORS, dwells_s=DWELLS_S, advance=bar.advance)
     tuning_plot(points, output, clips=len(clips))

@@ -26,7 +26,7 @@ class Person:
     """One person: the machine, the track that shows it now, when it was last seen, and if by a row without a track.
 
     known_id: the last track it had. alarm_id: that of its alarm, which all that follows carries too. alarmed: an alarm
-    of this person was told, and so will be what follows.
+    of this person was told, and so will be what follows. candidate: it was a candidate, told at what seemed the end.
     """
 
     machine: Machine
@@ -36,6 +36,7 @@ class Person:
     known_id: int = -1
     alarm_id: int = -1
     alarmed: bool = False
+    candidate: bool = False
 
 
 class FallDetector:
@@ -43,7 +44,7 @@ class FallDetector:
 
     zones: where more is asked for, or nothing told; may be replaced while running. source: written into the events.
     people: what is known of everybody now. Nothing is shared with other detectors, and the same poses at the same times
-    give the same events, but for their ids and wall times.
+    give the same events, but for their ids and wall times. Belongs to one thread.
     """
 
     def __init__(
@@ -69,12 +70,18 @@ class FallDetector:
         """Take in a frame: everybody with ids from a tracker; frame_hw: its height and width in pixels.
 
         Rows with id -1 only fill in for people who were lost on their way down. Nobody is fine. Returns what is to be
-        told, mostly nothing. Raises TimeError unless time_s grows, ShapeError for poses without COCO's 17 joints.
+        told, mostly nothing. Raises TimeError unless time_s grows; ShapeError for poses without COCO's 17 joints, an id
+        given twice, or a frame without pixels.
         """
         if not time_s > self._now or time_s == math.inf:
             raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")
         if len(poses.skeleton) != 17:
             raise ShapeError(f"falls are judged by COCO's 17 joints, got poses of {len(poses.skeleton)}")
+        if min(frame_hw) < 1:
+            raise ShapeError(f"frame_hw must be height and width in pixels, got {frame_hw}")
+        ids = [track for track in poses.ids.tolist() if track >= 0] if len(poses) > 1 else []
+        if len(set(ids)) < len(ids):
+            raise ShapeError(f"ids of one frame must differ, got {ids}")
         self._now = time_s
         if frame_hw != self._frame_hw:  # another picture: what is known is in the pixels of the old one
             self.people.clear()
@@ -83,6 +90,8 @@ class FallDetector:
         self.people = [p for p in self.people if self._remembered(p, time_s)]
         events: list[FallEvent] = []
         shown = self._shown(poses, time_s, frame_hw)
+        for person in self.people:
+            person.candidate &= person.machine.state is not State.UPRIGHT  # then it was none
         for person, now in self._matched(shown, time_s):
             effect = effect_at(self.zones, *now.centre, frame_hw) if self.zones else None
             finding = person.machine.update(now, effect == "raise")
@@ -95,7 +104,13 @@ class FallDetector:
         return tuple(events)
 
     def finish(self, time_s: float) -> tuple[FallEvent, ...]:
-        """Tell what the end of the stream leaves open: falls that were about to be confirmed, as candidates."""
+        """Tell what the end of the stream leaves open: falls that were about to be confirmed, as candidates.
+
+        time_s: not before the last frame's. Told once, however often it is asked; should the stream go on nevertheless,
+        so does the watch, and a candidate may be confirmed. Raises TimeError.
+        """
+        if not self._now <= time_s < math.inf:
+            raise TimeError(f"time_s must not be before the last frame: got {time_s} after {self._now}")
         events: list[FallEvent] = []
         for person in self.people:
             self._tell(events, person, person.machine.candidate(), muted=False, at_s=time_s)
@@ -209,8 +224,11 @@ class FallDetector:
         if finding is None:
             return
         now = self._now if at_s is None else at_s
+        if finding.event == "fall.candidate" and person.candidate:
+            return
         if finding.event in ("fall.confirmed", "fall.candidate"):
-            person.alarmed = not muted and not self._recent(person, now)
+            person.alarmed = not muted and (person.candidate or not self._recent(person, now))
+            person.candidate = finding.event == "fall.candidate" and person.alarmed
             if person.alarmed:
                 person.alarm_id = person.known_id
                 self._mark(person, now)

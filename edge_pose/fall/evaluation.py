@@ -107,7 +107,12 @@ def _seconds(where: str, name: str, text: str | None) -> float | None:
 
 
 def judge(clip: Clip, events: Iterable[FallEvent], duration_s: float) -> Verdict:
-    """Compare what was told about a clip with what happened in it."""
+    """Compare what was told about a clip with what happened in it.
+
+    Raises SpecError where the fall is said to start after the clip's end: the times are those of another film.
+    """
+    if clip.fall_start_s is not None and clip.fall_start_s > duration_s:
+        raise SpecError(f"the fall starts at {clip.fall_start_s:g} s, and the clip ends at {duration_s:.2f} s")
     told = [e for e in events if e.event in (CONFIRMED, CANDIDATE)]
     alarms = tuple(e.time_s for e in told if e.event == CONFIRMED)
     candidates = tuple(e.time_s for e in told if e.event == CANDIDATE)

@@ -14,6 +14,7 @@ Point = tuple[float, float]
 HEAD, SHOULDER, HIP, KNEE, ANKLE = 0.93, 0.82, 0.53, 0.285, 0.04
 TORSO = SHOULDER - HIP
 SHOULDERS_WIDE = 0.28  # at most
+FAR = 1e6  # pixels from where on a joint is nowhere; NaN is not below it either
 EDGE_PX = 2.0  # a box that ends so near to the frame's edge is cut off there, at least as far as anybody can know
 
 SQUAT_ASPECT, SQUAT_REACH = 1.3, 0.3  # of somebody who squats: box, and how far the trunk may be from the feet
@@ -137,7 +138,7 @@ def posture(
     where it was beside the other one.
     """
     xy, scores = pose.xy.tolist(), pose.scores.tolist()
-    good = [s >= min_score and x - x + y - y == 0.0 for (x, y), s in zip(xy, scores, strict=True)]  # NaN, inf: no
+    good = [s >= min_score and -FAR < x < FAR and -FAR < y < FAR for (x, y), s in zip(xy, scores, strict=True)]
     heads = [xy[j] for j in _HEAD if good[j]]
     middles: list[Point | None] = []
     halves: list[tuple[float, float, float] | None] = []

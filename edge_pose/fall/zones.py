@@ -23,7 +23,7 @@ class Zone:
     """A polygon (x, y) in parts of the frame's width and height, so that it fits every size of the same picture.
 
     kind: on a "bed" or a "sofa" more is asked for before an alarm, and "ignore" raises none. Corners a little outside
-    the frame are fine.
+    the frame are fine. Raises SpecError, also for a zone of which nothing is in the frame.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Zone:
             raise SpecError(
                 f"zone {self.name!r}: corners are parts of width and height, from 0 to 1; is this in pixels?"
             )
+        if any(max(side) <= 0 or min(side) >= 1 for side in zip(*self.polygon, strict=True)):
+            raise SpecError(f"zone {self.name!r} lies outside the frame, whose corners are (0, 0) and (1, 1)")
 
     def holds(self, x: float, y: float) -> bool:
         """Whether a point, in parts of the frame, is inside (even-odd rule)."""
@@ -61,7 +63,11 @@ def zones_from_json(text: str) -> tuple[Zone, ...]:
         values = json.loads(text)
     except (ValueError, RecursionError) as err:
         raise SpecError(f"zones must be JSON: {err}") from err
-    zones = read(_Document, {"zones": values} if isinstance(values, list) else values).zones
+    if isinstance(values, list):
+        values = {"zones": values}
+    if not isinstance(values, dict) or "zones" not in values:
+        raise SpecError('zones must be a list, or a table {"zones": [...]}')
+    zones = read(_Document, values).zones
     if len(zones) > MAX_ZONES:
         raise SpecError(f"there must be at most {MAX_ZONES} zones, got {len(zones)}")
     return zones

@@ -26,6 +26,7 @@ class ReplaySource(Source):
         super().__init__(str(recording.path), fps=30.0, max_frames=max_frames)
         self.waiting: deque[Poses] = deque()
         self._rows = iter(recording)
+        self._last_s = -np.inf
         self._first = deque(islice(self._rows, LOOK))
         times = [row.time_s for row in self._first]
         steps = np.diff(times)
@@ -37,6 +38,11 @@ class ReplaySource(Source):
         row = self._first.popleft() if self._first else next(self._rows, None)
         if row is None:
             return None
+        if not row.time_s > self._last_s:
+            raise RecordingError(
+                f"{self.name}: frame {row.index}: time must grow, got {row.time_s} after {self._last_s}"
+            )
+        self._last_s = row.time_s
         height, width = row.frame_hw
         if self._black.shape[:2] != row.frame_hw:
             if not 0 < height * width <= MAX_PIXELS:

@@ -302,7 +302,8 @@ def test_whatever_a_network_gives_it_raises_nothing(seed):
         for array in (xy, scores, boxes):
             odd = rng.random(array.shape) < rng.choice([0, 0.02, 0.3])
             array[odd] = rng.choice(strange, int(odd.sum()))
-        poses = Poses(xy, scores, boxes, rng.random(n).astype(np.float32), rng.integers(-1, 5, n))
+        ids = np.where(rng.random(n) < 0.2, -1, rng.permutation(5)[:n])
+        poses = Poses(xy, scores, boxes, rng.random(n).astype(np.float32), ids)
         detector.update(poses, time_s, CAMERA.hw)
         place = detector.look_at(poses)
         assert place is None or all(np.isfinite(place))

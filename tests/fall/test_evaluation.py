@@ -43,6 +43,12 @@ def test_a_fall_without_times_counts_wherever_it_is_told():
     assert (found.outcome, found.delay_s, found.daily_s) == ("hit", None, 0.0)
 
 
+def test_times_of_another_film_are_refused():
+    with pytest.raises(SpecError, match=r"the fall starts at 2 s, and the clip ends at 1\.90 s"):
+        judge(FALL, [], 1.9)
+    assert judge(FALL, [], 2.0).outcome == "missed"  # it ends while somebody falls
+
+
 def test_the_figures():
     verdicts = [
         judge(FALL, events(("confirmed", 3.0)), 10.0),  # 2 s of daily life before each fall

@@ -52,7 +52,10 @@ def test_zones_are_read_from_a_file_in_both_forms(tmp_path):
     [
         ("{", "must be JSON"),
         ("[" * 100_000, "must be JSON"),
-        ("3", "must be a table"),
+        ("3", 'must be a list, or a table {"zones"'),
+        ("{}", 'must be a list, or a table {"zones"'),
+        ('[{"name": "a", "kind": "bed", "polygon": [[1.1,0],[1.4,0],[1.4,1]]}]', "zone 'a' lies outside the frame"),
+        ('[{"name": "a", "kind": "bed", "polygon": [[0,-0.4],[1,-0.4],[1,-0.1]]}]', "zone 'a' lies outside the frame"),
         ('[{"name": "a", "kind": "bad", "polygon": [[0,0],[1,0],[1,1]]}]', "must be one of bed, sofa, ignore"),
         ('[{"name": "a", "kind": "bed", "polygn": [[0,0],[1,0],[1,1]]}]', "did you mean 'polygon'"),
         ('[{"name": "a", "kind": "bed", "polygon": [[0,0],[1,0]]}]', "3 to 200 corners, got 2"),
