@@ -6,7 +6,7 @@ Source: Casiez, Roussel, Vogel 2012, "1 Euro Filter". Pinned by tests/golden/one
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ class Smoother:
             some = self._step([ids[row] for row in rows], poses.xy[rows], poses.scores[rows], poses.boxes[rows])
             xy, scores = poses.xy.copy(), poses.scores.copy()
             xy[rows], scores[rows] = some
-        return replace(poses, xy=xy, scores=scores)
+        return Poses.unchecked(xy, scores, poses.boxes, poses.box_scores, poses.skeleton).with_ids(poses.ids)
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before."""
@@ -182,4 +182,5 @@ class Smoother:
         self._score[at] = np.where(sight, scores, before)
         fading = ~sight & (gap <= config.fade_s)
         xy = np.where((sight | fading)[..., None], moved, xy)
-        return xy.astype(np.float32), np.where(fading, np.fmax(before * (1 - gap / config.fade_s), scores), scores)
+        faded = np.where(fading, np.fmax(before * (1 - gap / config.fade_s), scores), scores)
+        return xy.astype(np.float32), faded.astype(np.float32)

@@ -9,6 +9,7 @@ from edge_pose.errors import ShapeError, TimeError
 from edge_pose.poses import Poses
 from edge_pose.skeleton import Skeleton
 from edge_pose.track import TrackConfig, Tracker
+from edge_pose.track import tracker as tracker_module
 from tests.people import frame, person, together
 
 
@@ -264,3 +265,55 @@ def test_a_weak_part_keeps_the_id_and_does_not_say_where_the_whole_is():
     elsewhere = replace(feet, boxes=[[130, 280, 160, 320]])
     assert tracker.update(elsewhere, 0.5).ids.tolist() == [-1]
     assert tracker.update(lying, 0.6).ids.tolist() == [1]
+
+
+def alone(monkeypatch, frames, fast, fps=30.0):
+    """Ids of frames of one person, what the tracker believes, and how often the short way was taken."""
+    taken, real = [], tracker_module.follow_alone
+    monkeypatch.setattr(
+        tracker_module, "follow_alone", lambda *given: bool(taken.append(real(*given)) or taken[-1]) if fast else False
+    )
+    tracker = Tracker()
+    ids = follow(tracker, frames, fps)
+    monkeypatch.setattr(tracker_module, "follow_alone", real)
+    return ids, tracker._tracks, sum(taken)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_person_alone_is_followed_as_in_a_crowd(seed, monkeypatch):
+    """The short way for one person gives the ids and believes the places that the rules for many give."""
+    rng = np.random.default_rng(seed)
+    at, way = np.array([200.0, 200.0]), rng.normal(0, 4, 2)
+    frames = []
+    for _ in range(150):
+        way += rng.normal(0, 0.5, 2)
+        at += way
+        poses = frame(tuple(at), scores=float(rng.choice([0.95, 0.7, 0.5, 0.2], p=[0.7, 0.2, 0.05, 0.05])))
+        joints = np.where(rng.random((1, 17)) < rng.choice([0, 0.3, 0.9], p=[0.7, 0.2, 0.1]), 0.1, 0.9)
+        boxes = poses.boxes + rng.normal(0, 6, 4).astype(np.float32)
+        boxes[:, 3] -= rng.choice([0, 60], p=[0.8, 0.2])  # cut off
+        frames.append(replace(poses, boxes=boxes, scores=joints.astype(np.float32)))
+        if rng.random() < 0.05:
+            frames += [frame()] * int(rng.integers(1, 40))
+        if rng.random() < 0.03:
+            at += rng.normal(0, 150, 2)
+    (fast, one, taken), (slow, two, none) = (alone(monkeypatch, frames, way) for way in (True, False))
+    assert fast == slow
+    assert taken > 40
+    assert none == 0
+    for name in ("ids", "hits", "seen", "scores", "xy", "joints", "mid", "half", "low", "high", "velocity", "ahead"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_what_was_given_is_kept_as_it_was():
+    """Arrays of the caller are neither changed nor looked at again."""
+    tracker = Tracker()
+    tracker.update(frame((100, 200)), 0.0)
+    given = frame((103, 200))
+    before = given.xy.copy()
+    ids = tracker.update(given, 0.03).ids
+    tracker.update(frame((106, 200)), 0.06)
+    assert np.array_equal(given.xy, before)
+    given.xy[:] = 1e4
+    ids[:] = 7
+    assert tracker.update(frame((109, 200)), 0.09).ids.tolist() == [1]

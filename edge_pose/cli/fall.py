@@ -121,7 +121,13 @@ def watch(
     check_makeable(clips, folder=True)
     drawn = web is not None and zones is not None and not zones.exists()  # later, on the page
     settings, places = settings_of(config, None if drawn else zones)
-    loading: dict[str, Any] = {"detector": detector, "device": device, "engine": engine, "threads": threads, "spec": spec}
+    loading: dict[str, Any] = {
+        "detector": detector,
+        "device": device,
+        "engine": engine,
+        "threads": threads,
+        "spec": spec,
+    }
     with contextlib.ExitStack() as pages:
         with contextlib.ExitStack() as stack:
             frames, estimator = opened(stack, source, replay, max_frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -44,7 +45,7 @@ class FallDetector:
 
     zones: where more is asked for, or nothing told; may be replaced while running. source: written into the events.
     people: what is known of everybody now. Nothing is shared with other detectors, and the same poses at the same times
-    give the same events, but for their ids and wall times. Belongs to one thread.
+    give the same events, but for their ids and wall times. Threads wait for each other.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class FallDetector:
         self._looked_s = -math.inf
         self._frame_hw: tuple[int, int] | None = None
         self._alarms: list[tuple[float, float, float, float]] = []  # time, x, y, reach in pixels
+        self._guard = threading.Lock()
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before."""
-        self.people.clear()
-        self._alarms.clear()
-        self._now = self._looked_s = -math.inf
+        with self._guard:
+            self.people.clear()
+            self._alarms.clear()
+            self._now = self._looked_s = -math.inf
 
     def update(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> tuple[FallEvent, ...]:
         """Take in a frame: everybody with ids from a tracker; frame_hw: its height and width in pixels.
@@ -73,6 +76,10 @@ class FallDetector:
         told, mostly nothing. Raises TimeError unless time_s grows; ShapeError for poses without COCO's 17 joints, an id
         given twice, or a frame without pixels.
         """
+        with self._guard:
+            return self._update(poses, time_s, frame_hw)
+
+    def _update(self, poses: Poses, time_s: float, frame_hw: tuple[int, int]) -> tuple[FallEvent, ...]:
         if not time_s > self._now or time_s == math.inf:
             raise TimeError(f"time_s must grow from call to call: got {time_s} after {self._now}")
         if len(poses.skeleton) != 17:
@@ -109,12 +116,13 @@ class FallDetector:
         time_s: not before the last frame's. Told once, however often it is asked; should the stream go on nevertheless,
         so does the watch, and a candidate may be confirmed. Raises TimeError.
         """
-        if not self._now <= time_s < math.inf:
-            raise TimeError(f"time_s must not be before the last frame: got {time_s} after {self._now}")
-        events: list[FallEvent] = []
-        for person in self.people:
-            self._tell(events, person, person.machine.candidate(), muted=False, at_s=time_s)
-        return tuple(events)
+        with self._guard:
+            if not self._now <= time_s < math.inf:
+                raise TimeError(f"time_s must not be before the last frame: got {time_s} after {self._now}")
+            events: list[FallEvent] = []
+            for person in self.people:
+                self._tell(events, person, person.machine.candidate(), muted=False, at_s=time_s)
+            return tuple(events)
 
     def look_at(self, poses: Poses) -> tuple[float, float, float] | None:
         """Return where to look a second time in the next frame: x, y and standing height in pixels, or None.

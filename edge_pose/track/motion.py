@@ -17,6 +17,8 @@ I64 = NDArray[np.int64]
 MEMORY_S = 0.1  # of the filter of place and speed: so long it takes until a sudden turn is believed
 BRAKE_S = 3.0  # who is hidden does not walk on for ever: the time in which the expected speed falls to a third
 SHRINK_S = 1.5  # in which the body takes two thirds of a smaller box: whom an obstacle cuts off is not smaller
+MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
+BODY_LEAST = 1.0  # square pixels
 LOST_S = 0.1  # from which somebody unseen is expected with the whole body, not with what showed last
 
 
@@ -105,7 +107,7 @@ class Tracks:
             shift = np.where(weight < 3, common, shift)
         # Whose body shows in part only goes on as before: the joints of what is hidden are squeezed into what is not.
         body = old.high - old.low
-        shown = 4 * people.half[:, :1] * people.half[:, 1:] / np.maximum(body[:, :1] * body[:, 1:], 1.0)
+        shown = 4 * people.half[:, :1] * people.half[:, 1:] / np.maximum(body[:, :1] * body[:, 1:], BODY_LEAST)
         trust = np.minimum(np.maximum(2 * shown - 0.6, 0.1), 1.0)
         n = (old.hits + 1)[:, None]
         first, fade = 1 / (n * (n + 1)), np.exp(dt / -MEMORY_S)

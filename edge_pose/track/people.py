@@ -37,7 +37,7 @@ class People:
         """Take the rows of a frame; a row without a finite box or score is nobody (score 0)."""
         xy, joints = np.ascontiguousarray(poses.xy), np.ascontiguousarray(poses.scores)
         boxes, scores = poses.boxes, poses.box_scores
-        if not (_sound(xy) and _sound(joints) and _sound(boxes) and _sound(scores)):
+        if not (sound(xy) and sound(joints) and sound(boxes) and sound(scores)):
             bad = ~((np.abs(xy) < FAR).all(axis=2) & (np.abs(joints) < FAR))
             xy, joints = np.where(bad[..., None], np.float32(0), xy), np.where(bad, np.float32(0), joints)
             lost = ~((np.abs(boxes) < FAR).all(axis=1) & (np.abs(scores) < FAR))
@@ -58,6 +58,7 @@ class People:
         return (4 * self.half[:, 0] * self.half[:, 1] * (1 + DRIFT * self.gap) ** 2).astype(np.float32)
 
 
-def _sound(values: F32) -> bool:
-    """Whether all numbers are finite, and so small that their squares are; NaN is not below anything."""
-    return not values.size or bool(values.max() < FAR and values.min() > -FAR)
+def sound(values: F32) -> bool:
+    """Whether all numbers are finite, and so small that their squares are: by the sum of these, in one go."""
+    flat = values.astype(np.float64).ravel()  # in which no square of a float32 overflows
+    return float(flat.dot(flat)) < FAR * FAR  # NaN is not below anything

@@ -11,16 +11,16 @@ from edge_pose.errors import ShapeError, TimeError
 from edge_pose.poses import Boxes, Poses
 from edge_pose.skeleton import Skeleton
 from edge_pose.track import likeness
+from edge_pose.track.alone import follow_alone
 from edge_pose.track.assign import assign
 from edge_pose.track.config import TrackConfig
-from edge_pose.track.motion import LOST_S, Tracks
+from edge_pose.track.motion import LOST_S, MARGIN, MARGIN_PER_S, MARGIN_S, Tracks
 from edge_pose.track.people import People
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
-MARGIN, MARGIN_PER_S, MARGIN_S = 0.15, 1.0, 0.5  # by how many body sizes boxes grow, at once, a second, for so long
 SHOWS, ENOUGH = 0.5, 0.25  # joint score, and share of joints above it, that a coat on the wall seldom has
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
@@ -52,6 +52,8 @@ class Tracker:
         finite gets -1. Raises TimeError when time does not grow, ShapeError when the number of joints changes.
         """
         self._check(poses, time_s)
+        if len(poses) == 1 == len(self._tracks) and follow_alone(self._tracks, poses, time_s, self.config):
+            return poses.with_ids(self._tracks.ids.copy())
         self._forget(time_s)
         people = People.of(poses)
         owners = np.full(len(people), -1, np.int64)  # the track that a row continues
