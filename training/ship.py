@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from edge_pose.models.specs import movenet_spec
 from training.nano import VARIANT, folded_state, learner
 
 NAME = "edge-pose-nano"
-HOMEPAGE = "https://github.com/edge-pose/edge-pose"
 
 
 def ship(checkpoint: Path, output: Path) -> None:
@@ -25,7 +25,7 @@ def ship(checkpoint: Path, output: Path) -> None:
     plain = build_movenet(VARIANT)
     plain.load_state_dict(folded_state(net.eval()))
     spec = movenet_spec(NAME, {}, (192, 192))
-    spec = replace(spec, input=replace(spec.input, dtype="uint8"), license="Apache-2.0", source=HOMEPAGE)
+    spec = replace(spec, input=replace(spec.input, dtype="uint8"))
     output.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(onnx_from_torch(plain, spec), output)
 
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     given = parser.parse_args()
     ship(given.checkpoint, given.output)
+    content = given.output.read_bytes()  # what zoo.toml has to say of it
+    print(f'sha256 = "{hashlib.sha256(content).hexdigest()}"\nsize = {len(content)}')  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 STRIDE = 4
 SIGMA = 1.5  # cells, of the joints' peaks
+LEAST_MASS = 0.3  # of a map that wants something: a peak at the border has this much of it inside
 SHARE = 0.12  # sigma of the centre's peak, of the body's size
 
 
@@ -38,6 +39,7 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
     return {
         "centre": _quality_focal(centre, wanted_middle),
         "heatmap": _quality_focal(heatmaps, wanted),
+        "where": _where(heatmaps, wanted) + _where(centre, wanted_middle) / 4,
         "regression": _regression(regression, cells, weights, at_middle, size),
         "offset": _offset(offsets, joints / STRIDE, cells, weights),
     }
@@ -57,6 +59,18 @@ def _quality_focal(logits: Tensor, wanted: Tensor) -> Tensor:
     error = (torch.sigmoid(logits) - wanted).abs()
     loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * error * error
     return loss.sum() / (wanted > 0.9).sum().clamp(min=len(wanted))
+
+
+def _where(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of a map, as shares of its sum, from the wanted one, where anything is wanted.
+
+    It asks where the peak is, which the focal loss, cell by cell, learns late.
+    """
+    mass = wanted.flatten(2).sum(2)
+    known = mass > LEAST_MASS
+    share = wanted.flatten(2) / mass.clamp(min=1e-6)[..., None]
+    divergence = F.kl_div(F.log_softmax(F.logsigmoid(logits.flatten(2)), 2), share, reduction="none").sum(2)
+    return (divergence * known).sum() / known.sum().clamp(min=1)
 
 
 def _regression(maps: Tensor, cells: Tensor, weights: Tensor, at_middle: Tensor, size: Tensor) -> Tensor:

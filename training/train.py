@@ -23,7 +23,8 @@ from training.nano import learner
 from training.pool import Pool
 from training.targets import losses
 
-SHARES = {"centre": 1.0, "heatmap": 1.0, "regression": 2.0, "offset": 0.5}
+SHARES = {"centre": 1.0, "heatmap": 1.0, "where": 2.0, "regression": 2.0, "offset": 0.5}
+EVERY = 2000  # steps between two networks that are kept for the curve
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -34,7 +35,7 @@ class Plan:
     small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
     """
 
-    steps: int = 26_000
+    steps: int = 19_000
     small: int = 128
     first: float = 0.57
     batch: int = 32
@@ -102,7 +103,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> None:
-    """Train, from the checkpoint of `output` on where there is one; writes checkpoint.pt and log.jsonl there."""
+    """Train, from the checkpoint of `output` on where there is one.
+
+    Writes checkpoint.pt, log.jsonl and, every 2,000 steps, the averaged network as average-STEP.pt.
+    """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(threads)
     output.mkdir(parents=True, exist_ok=True)
@@ -167,6 +171,8 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
             total.clear()
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+        if step % EVERY == 0:
+            save(output / f"average-{step:06d}.pt", {"average": average.state_dict(), "step": step})
         if now - last > 120 or step >= plan.steps:
             keep()
             last = time.monotonic()
