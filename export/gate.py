@@ -30,11 +30,13 @@ class Agreement:
     """How near another model is to the float one.
 
     mean_oks: of people that either is sure of; a person whom the other model does not see counts 0; NaN where nobody
-    was seen. p95_px: 95th percentile of joints' distances in pixels of the picture. people: compared; lost: seen by
-    the float model only; extra: by the other only. ap_float, ap_other: COCO AP where annotations are given, else NaN.
+    was seen. loss: OKS against the truth that the other model is expected to lose (matching.Tally.loss). p95_px: 95th
+    percentile of joints' distances in pixels of the picture. people: compared; lost: seen by the float model only;
+    extra: by the other only. ap_float, ap_other: COCO AP where annotations are given, else NaN.
     """
 
     mean_oks: float
+    loss: float
     p95_px: float
     people: int
     lost: int
@@ -44,10 +46,10 @@ class Agreement:
 
     @property
     def drop(self) -> float:
-        """What the other model costs: AP points, or hundredths of mean OKS where there is no AP; NaN if neither."""
+        """What the other model costs: AP points, or hundredths of expected OKS where there is no AP; NaN if neither."""
         if not math.isnan(self.ap_float):
             return (self.ap_float - self.ap_other) * 100
-        return (1 - self.mean_oks) * 100
+        return self.loss * 100
 
     def holds(self, max_drop: float = MAX_DROP) -> bool:
         """Say whether it costs at most max_drop; never where nothing could be compared."""
@@ -56,7 +58,8 @@ class Agreement:
     def __str__(self) -> str:
         ap = "" if math.isnan(self.ap_float) else f"AP {self.ap_float:.3f} -> {self.ap_other:.3f}, "
         return (
-            f"{ap}mean OKS {self.mean_oks:.4f}, 95 % of joints within {self.p95_px:.2f} px "
+            f"{ap}{self.loss * 100:.2f} hundredths of OKS, mean OKS {self.mean_oks:.4f}, "
+            f"95 % of joints within {self.p95_px:.2f} px "
             f"({self.people} people, {self.lost} lost, {self.extra} extra)"
         )
 
@@ -90,7 +93,9 @@ class Gate:
         for shot in self.frames:
             tally.add(self.found[shot.name], find(network, shot, self.people))
         ap = self._precision(network)
-        return Agreement(tally.mean_oks, tally.p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap)
+        return Agreement(
+            tally.mean_oks, tally.loss, tally.p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap
+        )
 
     def _precision(self, network: Network) -> float:
         if self.truth is None:

@@ -64,8 +64,8 @@ class Search:
         costs = {}
         for method in methods:
             found = self.evidence.ask(self.evidence.rehearsal, self.build(kind, method), engine_of(kind))
-            self.tell(f"int8 for {kind}, calibrated by {method}: mean OKS {found.mean_oks:.4f} on calibration frames")
-            costs[method] = math.inf if math.isnan(found.mean_oks) else 1 - found.mean_oks
+            self.tell(f"int8 for {kind}, calibrated by {method}: {found.drop:.2f} lost on calibration frames")
+            costs[method] = math.inf if math.isnan(found.drop) else found.drop
         return sorted(costs, key=lambda method: costs[method])
 
     def first(self, kind: Kind, method: Method) -> Quantised:
@@ -102,7 +102,7 @@ class Search:
             self.model,
             parts,
             lambda keep: self.build(kind, method, keep),
-            lambda model: 1 - evidence.ask(evidence.rehearsal, model, engine).mean_oks,
+            lambda model: evidence.ask(evidence.rehearsal, model, engine).drop,
         )
 
     def reverted(self, first: Quantised, parts: Sequence[Part]) -> Quantised:

@@ -21,7 +21,7 @@ Build = Callable[[Collection[str]], onnx.ModelProto]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Nodes that go back to float together, by name. loss: 1 - mean OKS with only them quantised; inf for no answer."""
+    """Nodes that go back to float together, by name. loss: what only they cost in int8; inf for no answer."""
 
     nodes: tuple[str, ...]
     weighted: tuple[str, ...]
@@ -36,7 +36,7 @@ class Part:
     @property
     def reason(self) -> str:
         """Why it goes back to float."""
-        return f"costs {self.loss * 100:.2f} points of OKS alone"
+        return f"costs {self.loss:.2f} hundredths of OKS alone"
 
 
 def parts_of(model: onnx.ModelProto, skip: Collection[str] = (), count: int = COUNT) -> list[Part]:

@@ -167,7 +167,8 @@ def named_spec(path: Path, name: str) -> ModelSpec | None:
     Raises CheckpointError where the graph is clearly another variant.
     """
     try:
-        from edge_pose.export.networks import MODELS, check_variant
+        from edge_pose.export.networks import check_variant
+        from edge_pose.models.catalog import MODELS
     except ModuleNotFoundError as err:
         if err.name != "torch":
             raise

@@ -214,7 +214,7 @@ class Blind:
 
     def measure(self, path, engine):
         self.asked += 1
-        return Agreement(float("nan"), float("nan"), people=0, lost=0, extra=0)
+        return Agreement(float("nan"), float("nan"), float("nan"), people=0, lost=0, extra=0)
 
 
 def test_nobody_to_compare_is_no_agreement(tmp_path):

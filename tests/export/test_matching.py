@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edge_pose.export.matching import Tally, likenesses, matched
+from edge_pose.export.matching import Tally, expected_loss, likenesses, matched, nearness
 from edge_pose.poses import Poses
 from edge_pose.skeleton import COCO17
 
@@ -35,7 +35,7 @@ def test_oks_by_hand():
     """All joints 5 px aside: the mean over joints of exp(-25 / (2 area (2 sigma)^2)), area 0.53 of the box."""
     moved = people((3, 4))
     wanted = np.exp(-25 / (2 * 0.53 * 100 * 200 * (2 * np.array(COCO17.sigmas)) ** 2)).mean()
-    assert likenesses(people((0, 0)), moved)[0, 0] == pytest.approx(wanted, rel=1e-6)
+    assert likenesses(people((0, 0)), nearness(people((0, 0)), moved))[0, 0] == pytest.approx(wanted, rel=1e-6)
     assert tally(people((0, 0)), moved).p95_px == pytest.approx(5.0, rel=1e-5)
 
 
@@ -56,7 +56,7 @@ def test_oks_is_that_of_pycocotools(golden):
         found[..., :2].astype(np.float32), np.ones(found.shape[:2], np.float32),
         np.zeros((len(found), 4), np.float32), np.ones(len(found), np.float32), skeleton=COCO17,
     )  # fmt: skip
-    got = likenesses(ours, theirs)
+    got = likenesses(ours, nearness(ours, theirs))
     np.testing.assert_allclose(got[able], known["oks_dt_sorted_by_gt"].T[able], atol=2e-5)
     assert able.sum() >= 10
 
@@ -122,3 +122,43 @@ def test_joints_that_are_no_numbers_count_nothing_and_are_far():
 def test_nobody_is_taken_twice():
     likeness = np.array([[0.9, 0.8], [0.95, 0.05]])
     assert matched(likeness, np.array([True, True]), np.array([False, False])) == [(0, 0)]
+
+
+@pytest.mark.parametrize("score", [0.1, 0.35, 0.6, 0.8, 0.95])
+@pytest.mark.parametrize("moved", [0.0, 0.3, 1.0, 4.0])  # in units of what OKS divides by
+def test_what_a_joint_is_expected_to_lose(score, moved):
+    """Drawn: truths around the float model's joint, so far away that their mean OKS is its score."""
+    expected = min(score, 0.8)
+    truth = np.random.default_rng(0).normal(0, math.sqrt(1 / expected - 1), (400_000, 2))
+
+    def oks(x):
+        return np.exp(-((truth - (x, 0)) ** 2).sum(axis=1) / 2).mean()
+
+    assert oks(0) == pytest.approx(expected, abs=0.003)
+    (got,) = expected_loss(np.exp([-(moved**2) / 2]), np.array([score], np.float32))
+    assert got == pytest.approx(oks(0) - oks(moved), abs=0.003)
+
+
+def test_what_the_float_model_doubts_costs_less():
+    moved = people((4, 3))
+    assert tally(people((0, 0), joint=0.35), moved).loss < 0.3 * tally(people((0, 0), joint=0.9), moved).loss
+
+
+def test_people_count_by_how_sure_the_model_is_of_them():
+    """Both lose somebody, whose joints were worth 0.8; the other person is as before."""
+    sure = tally(people((0, 0), (300, 0)), people((0, 0)))
+    assert sure.loss == pytest.approx(0.4)
+    ours = people((0, 0), (300, 0))
+    ours.box_scores[1] = 0.3
+    assert tally(ours, people((0, 0))).loss == pytest.approx(0.8 * 0.3 / 1.2)
+
+
+def test_somebody_invented_costs_what_was_expected_of_them():
+    assert tally(people((0, 0)), people((0, 0), (300, 0))).loss == pytest.approx(0.4)
+
+
+def test_how_many_could_be_judged():
+    ours = people((0, 0), (300, 0))
+    ours.scores[1] = 0.2
+    assert tally(ours, ours).judged == 1
+    assert math.isnan(tally(people(), people()).loss)
