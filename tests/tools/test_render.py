@@ -114,3 +114,9 @@ def test_nobody_stands_behind_a_wall():
         for person in made.people:
             x, z = person.place
             assert made.room.low[0] < x < made.room.high[0] and made.room.low[2] < z < made.room.high[2]
+
+
+def test_a_room_may_be_empty():
+    with_people, without = (render(sample_scene(19, people=count)) for count in (None, 0))
+    assert len(with_people.keypoints) >= 1 and len(without.keypoints) == len(without.boxes) == 0
+    assert (with_people.image != without.image).any()

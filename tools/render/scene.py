@@ -55,7 +55,7 @@ class Scene:
 
 
 def sample_scene(seed: int, *, width: int = 192, height: int = 192, people: int | None = None) -> Scene:
-    """A scene of chance. people: None for mostly one, sometimes two or three."""
+    """A scene of chance. people: None for mostly one, sometimes two or three; 0 for the room alone."""
     rng = np.random.default_rng(seed)
     pose = sample_pose(rng)
     body = sample_body(rng)
@@ -80,6 +80,7 @@ def sample_scene(seed: int, *, width: int = 192, height: int = 192, people: int 
     room = sample_room(rng, np.array([0.0, 0.0, 0.0]), camera.eye)
     crowd = [crowd[0], *(person for person in crowd[1:] if _within(room, person.place))]
     extra = _seats(rng, crowd[0])
+    crowd = crowd[:count]
     if rng.random() < 0.25:  # something in front that hides a part
         z = -float(rng.uniform(0.35, 0.8))
         half = np.array([rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.25)])
