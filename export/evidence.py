@@ -18,7 +18,7 @@ from edge_pose.estimators.load import MICRO_BATCH, load_detector, open_network
 from edge_pose.export import samples
 from edge_pose.export.calibration import COUNT, HELD_OUT, Frames, feeds, frames_from
 from edge_pose.export.findings import people_of
-from edge_pose.export.gate import Agreement, Gate, narrowed, truth_of
+from edge_pose.export.gate import BLIND, Agreement, Gate, narrowed, truth_of
 from edge_pose.spec import ModelSpec
 
 MADE_UP = 4  # pictures of noise, where there are no others
@@ -65,6 +65,10 @@ class Evidence:
         if found.people == 0:
             raise self.nobody()
         return found.p95_px
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the report must say about how was judged."""
+        return (f"{BLIND[0].upper()}{BLIND[1:]}.",) if self.gate.blind else ()
 
     def nobody(self) -> ExportError:
         """Return what is to be said where nothing can be compared."""

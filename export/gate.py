@@ -6,23 +6,32 @@ import copy
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_pose.backends import open_backend
+from edge_pose.backends.answers import apart
 from edge_pose.errors import SourceError
 from edge_pose.estimators.base import Network
 from edge_pose.estimators.load import MICRO_BATCH
 from edge_pose.evaluate import Annotations, Photo, Results, evaluate
-from edge_pose.export.calibration import Frames, People, Shot
+from edge_pose.export.calibration import Frames, People, Shot, feeds
 from edge_pose.export.findings import confidence_of, find, rows_match
+from edge_pose.export.maps import finds_nobody
 from edge_pose.export.matching import Tally
 from edge_pose.poses import Poses
 from edge_pose.sources import read_image
+from edge_pose.spec import HeatmapDecode
 
 FLOOR = 0.001  # AP is measured with nearly everything kept, as the papers do
 MAX_DROP = 1.0
+ROUNDING = 0.1  # of an output's spread: int8 that works stays below it, and what gives other answers is far above
+ASKED = 8  # shots whose raw outputs are compared
+BLIND = "the float model finds nobody (its maps have no peaks), so that its outputs are compared and not poses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,9 @@ class Agreement:
     mean_oks: of people that either is sure of; a person whom the other model does not see counts 0; NaN where nobody
     was seen. loss: OKS against the truth that the other model is expected to lose (matching.Tally.loss). p95_px: 95th
     percentile of joints' distances in pixels of the picture. people: compared; lost: seen by the float model only;
-    extra: by the other only. ap_float, ap_other: COCO AP where annotations are given, else NaN.
+    extra: by the other only. ap_float, ap_other: COCO AP where annotations are given, else NaN. output_rms: where the
+    float model finds nobody (maps.finds_nobody) and all of the above says nothing, the root mean square of the outputs'
+    difference in their spreads; else NaN.
     """
 
     mean_oks: float
@@ -43,10 +54,16 @@ class Agreement:
     extra: int
     ap_float: float = math.nan
     ap_other: float = math.nan
+    output_rms: float = math.nan
 
     @property
     def drop(self) -> float:
-        """What the other model costs: AP points, or hundredths of expected OKS where there is no AP; NaN if neither."""
+        """What the other model costs: AP points, or hundredths of expected OKS where there is no AP; NaN if neither.
+
+        Where the float model finds nobody, tenths of the outputs' spread: a tenth is what 8 bits may come to.
+        """
+        if not math.isnan(self.output_rms):
+            return self.output_rms / ROUNDING
         if not math.isnan(self.ap_float):
             return (self.ap_float - self.ap_other) * 100
         return self.loss * 100
@@ -56,6 +73,8 @@ class Agreement:
         return self.drop <= max_drop
 
     def __str__(self) -> str:
+        if not math.isnan(self.output_rms):
+            return f"{BLIND}; outputs are {self.output_rms:.3f} of their spread apart"
         ap = "" if math.isnan(self.ap_float) else f"AP {self.ap_float:.3f} -> {self.ap_other:.3f}, "
         return (
             f"{ap}{self.loss * 100:.2f} hundredths of OKS, mean OKS {self.mean_oks:.4f}, "
@@ -77,6 +96,8 @@ class Gate:
         self.network, self.frames, self.people, self.truth = network, frames, people, truth
         self.spec = network.spec
         self.found = {shot.name: find(network, shot, people) for shot in frames}
+        self._outputs = self._answers(network)
+        self.blind = bool(self._outputs) and finds_nobody(np.concatenate([a[0] for a in self._outputs]), self.spec)
         self.ap_float = self._precision(network)
 
     def measure(self, path: Path, engine: str = "onnxruntime") -> Agreement:
@@ -89,6 +110,8 @@ class Gate:
 
     def compare(self, network: Network) -> Agreement:
         """Compare another opened model of the same specification; it stays open."""
+        if self.blind:
+            return self._by_outputs(network)
         tally = Tally(confidence_of(self.spec), paired=rows_match(self.spec))
         for shot in self.frames:
             tally.add(self.found[shot.name], find(network, shot, self.people))
@@ -96,6 +119,23 @@ class Gate:
         return Agreement(
             tally.mean_oks, tally.loss, tally.p95_px, len(tally.oks), tally.lost, tally.extra, self.ap_float, ap
         )
+
+    def _answers(self, network: Network) -> list[list[NDArray[Any]]]:
+        """Return the outputs for the first few inputs of a network that answers with maps, [] of any other."""
+        if not isinstance(self.spec.decode, HeatmapDecode):
+            return []
+        rows = network.backend.inputs[0].shape[0]  # a file with a fixed number of them gets the same one again
+        answers = []
+        for batch in islice(feeds(self.frames, self.spec, self.people), ASKED):
+            whole = np.resize(batch, (rows or len(batch), *batch.shape[1:]))
+            answers.append([output.copy() for output in network.backend.run(whole)])
+        return answers
+
+    def _by_outputs(self, network: Network) -> Agreement:
+        pairs = zip(self._answers(network), self._outputs, strict=True)
+        off = [max(apart(a, b) for a, b in zip(new, old, strict=True)) for new, old in pairs]
+        rms = float(np.sqrt(np.mean(np.square(off))))
+        return Agreement(math.nan, math.nan, math.nan, 0, 0, 0, output_rms=rms if math.isfinite(rms) else math.inf)
 
     def _precision(self, network: Network) -> float:
         if self.truth is None:

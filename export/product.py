@@ -75,7 +75,9 @@ def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool
         spec = replace(base.spec, precision=half.precision)
         notes: tuple[str, ...] = (UNSEEN,)
     else:
-        half = half_from_float(base.model, evidence.feeds(), evidence.moved if gate else None)
+        half = half_from_float(
+            base.model, evidence.feeds(), evidence.moved if gate and not evidence.gate.blind else None
+        )
         found = evidence.measure(half.model)
         if gate and not found.holds(max_drop):
             raise ExportError(f"{target.name} loses more than --max-drop {max_drop}: {found}; {base.path} is unchanged")
@@ -83,7 +85,7 @@ def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool
         spec = replace(
             base.spec, precision=half.precision, agreement=numbers(found) | {"gated": float(gate)}, calibration=digest
         )
-        notes = () if gate else (UNGATED,)
+        notes = (*(() if gate else (UNGATED,)), *evidence.notes())
     write_spec(half.model, spec)
     graphs.checked(half.model, graphs.opset_of(base.model))
     save_checked(half.model, target)

@@ -96,7 +96,7 @@ class Workshop:
         write_spec(made.model, spec)
         graphs.checked(made.model, graphs.opset_of(self.base.model))
         save_checked(made.model, target)
-        notes = (*self.base.notes, *self.warnings(), *(() if gated else (UNGATED,)))
+        notes = (*self.base.notes, *self.warnings(), *(() if gated else (UNGATED,)), *self.evidence.notes())
         return Product(target, made.model, spec, made.reverted, notes)
 
     def warnings(self) -> list[str]:
