@@ -23,7 +23,7 @@ from edge_pose.export.product import UNGATED, Product, numbers, save_checked
 from edge_pose.export.ranges import METHODS, Method, observe
 from edge_pose.export.search import Quantised, Search
 
-Calibrator = Literal["auto", "minmax", "percentile", "entropy", "mse"]
+Calibrator = Literal["auto", "minmax", "percentile", "entropy"]
 Tell = Callable[[str], None]
 Times = Mapping[str, tuple[float, float]]
 HELD_PROBED = 8  # held-out pictures that the ranges are held against

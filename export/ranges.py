@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from edge_pose.errors import ExportError
 from edge_pose.strict import nearest
 
-Method = Literal["minmax", "percentile", "entropy", "mse"]
+Method = Literal["minmax", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = get_args(Method)
 PERCENTILE = 99.99
 SAMPLES = 2048  # values of a tensor that are remembered, a picture
 BINS = 128  # of entropy's histograms
-SHARES = np.linspace(1, 0.2, 33)  # of a range, that mse tries
-TRIED = 1 << 15  # values that it tries them on
 Batches = Iterable[NDArray[Any]]
 Limits = Mapping[str, tuple[float, float]]
 F32 = NDArray[np.float32]
@@ -69,7 +67,7 @@ def limits(seen: Seen, method: Method) -> Limits:
     """Return the range of every tensor as a calibrator sees it; it always holds 0.
 
     minmax: all values. percentile: all but the outermost 0.01 % at either end. entropy: the part that loses the least
-    information in 8 bits. mse: the part that is rounded and cut off with the least squared error.
+    information in 8 bits.
     Raises ExportError for another method.
     """
     if method not in METHODS:
@@ -80,8 +78,6 @@ def limits(seen: Seen, method: Method) -> Limits:
         ends = (100 - PERCENTILE, PERCENTILE)
         cut = {name: np.percentile(values, ends) for name, values in seen.samples.items()}
         found = {name: (float(low), float(high)) for name, (low, high) in cut.items()}
-    elif method == "mse":
-        found = {name: _least_error(seen.samples[name], *seen.extremes[name]) for name in seen.samples}
     else:
         found = _by_entropy(seen)
     return {name: (min(low, 0.0), max(high, 0.0)) for name, (low, high) in found.items()}
@@ -98,22 +94,6 @@ def _by_entropy(seen: Seen) -> dict[str, tuple[float, float]]:
         for name, result in collector.compute_collection_result().items():
             found[name] = float(np.ravel(result[0])[0]), float(np.ravel(result[1])[0])
     return found
-
-
-def _least_error(values: F32, low: float, high: float) -> tuple[float, float]:
-    """Move the upper and the lower end, twice, to where 8 bits lose the least."""
-    values = values[:: -(-values.size // TRIED)]
-    low, high = lowest, highest = min(low, 0.0), max(high, 0.0)
-
-    def error(low: float, high: float) -> float:
-        step = (high - low) / 255
-        kept = np.round(np.clip(values, low, high) / step) * step if step > 0 else np.zeros_like(values)
-        return float(np.square(kept - values).sum())
-
-    for _ in range(2):
-        high = min((highest * float(share) for share in SHARES), key=lambda end: error(low, end))
-        low = min((lowest * float(share) for share in SHARES), key=lambda end: error(end, high))
-    return low, high
 
 
 def float_tensors(model: onnx.ModelProto) -> list[str]:

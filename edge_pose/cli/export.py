@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 Precision = Literal["fp32", "fp16", "int8"]
-Calibrator = Literal["auto", "percentile", "minmax", "entropy", "mse"]
+Calibrator = Literal["auto", "percentile", "minmax", "entropy"]
 Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
 MIXED = "must be MIN:OPT:MAX with 1 <= MIN <= OPT <= MAX, such as 1:4:8, or one number"
 

@@ -49,13 +49,6 @@ def test_what_each_calibrator_makes_of_one_wild_value():
     assert 0 < limits(seen, "entropy")["t"][1] <= 1000
 
 
-def test_least_squared_error_cuts_off_what_only_a_few_values_need():
-    values = np.random.default_rng(0).normal(size=30_000).astype(np.float32)
-    values[0] = 7
-    seen = Seen({"t": (float(values.min()), 7.0)}, {"t": values}, 1)
-    assert 3 < limits(seen, "mse")["t"][1] < 7
-
-
 def test_ranges_of_what_is_always_positive_start_at_zero():
     seen = Seen({"t": (2.0, 3.0)}, {"t": np.linspace(2, 3, 100, dtype=np.float32)}, 1)
     assert [limits(seen, method)["t"][0] for method in METHODS] == [0] * len(METHODS)
