@@ -242,3 +242,30 @@ def test_errors_change_nothing():
 def test_settings_are_checked(settings_, message):
     with pytest.raises(ShapeError, match=message):
         SmoothConfig(**settings_)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_person_alone_is_steadied_as_in_a_crowd(seed, monkeypatch):
+    """The short way for one person in full sight gives the same bytes, whatever comes between its frames."""
+    rng, at, time_s, taken = np.random.default_rng(seed), np.full(2, 200.0), 0.0, 0
+    quick, slow = Smoother(), Smoother()
+    monkeypatch.setattr(slow, "_move_on", lambda *given: None)
+    for i in range(250):
+        time_s += float(rng.choice([0.01, 0.033, 0.2, 0.5]))
+        at += rng.normal(0, 3, 2)
+        xy = (at + rng.normal(0, 30, (1, 17, 2))).astype(np.float32)
+        scores = np.where(rng.random((1, 17)) < rng.choice([0.3, 0], p=[0.2, 0.8]), 0.1, 0.9)
+        xy[0, 3] = rng.choice([200, 900, np.nan], p=[0.9, 0.05, 0.05])
+        box = np.full((1, 4), np.nan) if rng.random() < 0.03 else [[at[0] - 40, at[1] - 90, at[0] + 40, at[1] + 90]]
+        poses = Poses(xy, scores, box, [0.9], [1 + i // 80 if rng.random() < 0.95 else -1])
+        if rng.random() < 0.05:
+            poses = poses[:0]
+        elif rng.random() < 0.05:
+            two = [np.concatenate([a, a]) for a in (poses.xy, poses.scores, poses.boxes, poses.box_scores)]
+            poses = Poses(*two, [1 + i // 80, 50])
+        one, two = quick.update(poses, time_s), slow.update(poses, time_s)
+        assert one.xy.tobytes() == two.xy.tobytes()
+        assert one.scores.tobytes() == two.scores.tobytes()
+        assert one.ids.tolist() == poses.ids.tolist()
+        taken += bool(quick._whole)
+    assert taken > 40

@@ -208,14 +208,19 @@ def test_predicted_boxes_go_on_as_people_did():
         tracker.predicted(0.5)
 
 
-def test_predicted_leaves_out_who_was_not_seen():
+def test_predicted_holds_whoever_has_an_id_and_can_leave_out_who_was_not_seen():
     tracker = Tracker()
     assert len(tracker.predicted(0.0)) == 0
     tracker.update(frame((100, 200), (400, 200)), 0)
     tracker.update(frame((400, 200)), 0.03)
-    np.testing.assert_allclose(tracker.predicted(0.03).xyxy, person(400, 200)[1][None], atol=1)
+    both = [person(100, 200)[1], person(400, 200)[1]]
+    np.testing.assert_allclose(tracker.predicted(0.03).xyxy, both, atol=1)
+    np.testing.assert_allclose(tracker.predicted(0.03, seen_only=True).xyxy, both[1:], atol=1)
     tracker.update(frame(), 0.06)
-    assert len(tracker.predicted(0.06)) == 0
+    assert [len(tracker.predicted(at_s)) for at_s in (0.06, 1.0, 1.02, 1.04)] == [2, 2, 1, 0]
+    assert len(tracker.predicted(0.06, seen_only=True)) == 0
+    tracker.update(frame((700, 200), scores=0.5), 0.09)
+    assert len(tracker.predicted(0.09)) == 2  # who may be somebody has no id yet
 
 
 @pytest.mark.parametrize(

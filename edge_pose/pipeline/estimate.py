@@ -121,7 +121,7 @@ class Estimation:
             detect_ms = sum(model.detector.timings_ms.values())
         else:
             assert self.tracker is not None  # or it would have been detected
-            boxes = _joined(self._left_out, self.tracker.predicted(frame.time_s))
+            boxes = _joined(self._left_out, self.tracker.predicted(frame.time_s, seen_only=True))
         wanted = len(boxes)
         fitting = budget.people(wanted, detected=detected)
         boxes = self._chosen(boxes, fitting, detected)

@@ -23,14 +23,16 @@ from edge_pose.track.motion import (
     SHRINK_S,
     Tracks,
 )
-from edge_pose.track.people import FAR, VISIBLE, sound
+from edge_pose.track.people import ENOUGH, FAR, SHOWS, VISIBLE, sound
 
 
 def follow_alone(tracks: Tracks, poses: Poses, time_s: float, config: TrackConfig) -> bool:
     """Let the one track see the one row, if there is no doubt about it: True; else nothing is changed."""
     hits, identity, gap = int(tracks.hits[0]), int(tracks.ids[0]), time_s - float(tracks.seen[0])
     score = float(poses.box_scores[0])
-    if identity < 0 or not gap <= min(LOST_S, config.patience_s) or not config.sure_score <= score < FAR:
+    if identity < 0 or not gap <= min(LOST_S, config.patience_s) or not config.start_score <= score < FAR:
+        return False
+    if score < config.sure_score and np.count_nonzero(poses.scores[0] > SHOWS) < ENOUGH * poses.scores.shape[1]:
         return False
     left, top, right, bottom = corners = poses.boxes[0].tolist()
     if not (sound(poses.xy) and sound(poses.scores)) or not all(-FAR < corner < FAR for corner in corners):

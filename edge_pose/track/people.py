@@ -14,6 +14,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 DRIFT = 1.0  # body sizes a second by which a pose that was not seen may be off
 FAR = 1e7  # pixels; no picture is so large: as good as not finite
+SHOWS, ENOUGH = 0.5, 0.25  # joint score, and share of joints above it, that a coat on the wall seldom has
 VISIBLE = 0.2  # joints at or below this score say nothing about where somebody is
 
 

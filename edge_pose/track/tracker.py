@@ -15,13 +15,12 @@ from edge_pose.track.alone import follow_alone
 from edge_pose.track.assign import assign
 from edge_pose.track.config import TrackConfig
 from edge_pose.track.motion import LOST_S, MARGIN, MARGIN_PER_S, MARGIN_S, Tracks
-from edge_pose.track.people import People
+from edge_pose.track.people import ENOUGH, SHOWS, People
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 LOOSE = 2.0  # people move between frames: joints may be off by this many times what COCO allows
-SHOWS, ENOUGH = 0.5, 0.25  # joint score, and share of joints above it, that a coat on the wall seldom has
 ALIKE = 0.5  # similarity of poses from which they may be one person's, wherever the boxes are
 INSIDE = 0.7  # share of a box in another from which it may be a part of that person
 STAYS = 0.5  # what it counts to be where somebody was seen last, instead of where they were going
@@ -160,19 +159,21 @@ class Tracker:
             tracks.ids[ready[order]] = np.arange(self.births + 1, self.births + 1 + len(ready))
             self.births += len(ready)
 
-    def predicted(self, time_s: float) -> Boxes:
-        """Return where the people seen in the last update are at a time: boxes to crop until the detector looks again.
+    def predicted(self, time_s: float, *, seen_only: bool = False) -> Boxes:
+        """Return where everybody with an id is at a time, by id; also who is hidden, for up to `patience_s`.
 
-        Ordered by id; scores are those of the last rows. The tracker is not changed. Raises TimeError for a time
-        before the last update.
+        seen_only: only those seen in the last update, to crop until the detector looks again (a network that is shown
+        a place where nobody is finds somebody). Scores are those of the last rows. The tracker is not changed. Raises
+        TimeError for a time before the last update.
         """
         if not time_s >= self._now:
             raise TimeError(f"time_s must not be before the last update: got {time_s} after {self._now}")
         tracks = self._tracks
-        seen = tracks.rows((tracks.ids > 0) & (tracks.seen == self._now))
-        seen = seen.rows(np.argsort(seen.ids))
-        there = seen.at(time_s)
-        return Boxes(np.concatenate([there.mid - there.half, there.mid + there.half], axis=1), seen.scores)
+        alive = tracks.seen == self._now if seen_only else time_s - tracks.seen <= self.config.patience_s + 1e-9
+        live = tracks.rows((tracks.ids > 0) & alive)
+        live = live.rows(np.argsort(live.ids))
+        there = live.at(time_s)
+        return Boxes(np.concatenate([there.mid - there.half, there.mid + there.half], axis=1), live.scores)
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before. Ids go on where they were."""
