@@ -95,6 +95,7 @@ class Smoother:
     def __init__(self, config: SmoothConfig = SmoothConfig()) -> None:
         self.config = config
         self._now = -math.inf
+        self._whole: list[int] = []  # whom the last frame showed with all joints, if that was everybody remembered
         self._empty(0)
 
     def update(self, poses: Poses, time_s: float) -> Poses:
@@ -134,7 +135,7 @@ class Smoother:
     def _empty(self, joints: int) -> None:
         """Remember S = 0 people: filtered place and speed (S, K, 2), last sight of each joint and its score (S, K)."""
         self._ids: list[int] = []
-        self._whole: list[int] = []  # whom the last frame showed with all joints, if that was everybody remembered
+        self._whole = []
         self._x, self._speed = np.empty((0, joints, 2)), np.empty((0, joints, 2))
         self._seen, self._score = np.empty((0, joints)), np.empty((0, joints))
 
