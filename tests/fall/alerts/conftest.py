@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_pose.fall.alerts.outbox import Outbox
 from edge_pose.fall.event import FallEvent
 from tests.conftest import missing
 
@@ -27,6 +28,37 @@ def eventually(what, seconds=20.0):
 
 def an_event(kind="fall.confirmed", n=0, **more):
     return FallEvent(event=kind, time_s=float(n), track_id=int(n), **more)
+
+
+def empty(outbox):
+    """Whether all has been delivered, and nothing given up."""
+    return all(counts == {"pending": 0, "dead": 0} for counts in outbox.counts().values())
+
+
+@pytest.fixture
+def outbox(tmp_path, request):
+    """An outbox for the DESTINATION that the module is about."""
+    made = Outbox(tmp_path / "outbox", (request.module.DESTINATION,))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def send(outbox, request):
+    """Send events to a URL, by what the module's `sender_to` makes, until the test is over; returns the sender."""
+    started = []
+
+    def start(url, *events, rejected=lambda *what: None, **options):
+        outbox.put([(event.id, event.to_json()) for event in events])
+        sender = request.module.sender_to(url, outbox, rejected, **options)
+        sender.start()
+        started.append(sender)
+        return sender
+
+    yield start
+    for sender in started:
+        sender.stop()
+        assert sender.join(10)
 
 
 class Broker:

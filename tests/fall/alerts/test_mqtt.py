@@ -9,41 +9,18 @@ import pytest
 
 from edge_pose.errors import AlertError
 from edge_pose.fall.alerts.mqtt import MqttSender, MqttTarget
-from edge_pose.fall.alerts.outbox import Outbox
 from edge_pose.fall.alerts.sender import Backoff
 from edge_pose.fall.event import FallEvent
-from tests.fall.alerts.conftest import Broker, an_event, eventually
+from tests.fall.alerts.conftest import Broker, an_event, empty, eventually
 
 pytest.importorskip("paho.mqtt.client")
 
-
-@pytest.fixture
-def outbox(tmp_path):
-    made = Outbox(tmp_path / "outbox", ("mqtt",))
-    yield made
-    made.close()
+DESTINATION = "mqtt"
 
 
-@pytest.fixture
-def send(outbox):
-    started = []
-
-    def start(url, *events, rejected=lambda *what: None, **options):
-        outbox.put([(event.id, event.to_json()) for event in events])
-        target = MqttTarget.from_url(url, **options)
-        sender = MqttSender(target, outbox, rejected, lambda: {"ok": 1}, Backoff(0.05, 0.1))
-        sender.start()
-        started.append(sender)
-        return sender
-
-    yield start
-    for sender in started:
-        sender.stop()
-        assert sender.join(10)
-
-
-def empty(outbox):
-    return outbox.counts()["mqtt"] == {"pending": 0, "dead": 0}
+def sender_to(url, outbox, rejected, **options):
+    target = MqttTarget.from_url(url, **options)
+    return MqttSender(target, outbox, rejected, lambda: {"ok": 1}, Backoff(0.05, 0.1))
 
 
 def test_events_arrive_in_order_and_leave_the_outbox(broker, listen, outbox, send):

@@ -13,41 +13,16 @@ import pytest
 
 from edge_pose.errors import AlertError
 from edge_pose.fall.alerts import verify
-from edge_pose.fall.alerts.outbox import Outbox
 from edge_pose.fall.alerts.sender import Backoff
 from edge_pose.fall.alerts.webhook import WebhookSender, WebhookTarget, key_of
-from tests.fall.alerts.conftest import Hook, an_event, eventually
+from tests.fall.alerts.conftest import Hook, an_event, empty, eventually
 
 QUICK = {"first_s": 0.01, "most_s": 0.05}
+DESTINATION = "webhook"
 
 
-@pytest.fixture
-def outbox(tmp_path):
-    made = Outbox(tmp_path / "outbox", ("webhook",))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def send(outbox):
-    """Send events to a URL until told otherwise; returns the sender."""
-    started = []
-
-    def start(url, *events, rejected=lambda *what: None, **options):
-        outbox.put([(event.id, event.to_json()) for event in events])
-        sender = WebhookSender(WebhookTarget.from_url(url, **options), outbox, rejected, Backoff(**QUICK))
-        sender.start()
-        started.append(sender)
-        return sender
-
-    yield start
-    for sender in started:
-        sender.stop()
-        assert sender.join(10)
-
-
-def empty(outbox):
-    return outbox.counts()["webhook"] == {"pending": 0, "dead": 0}
+def sender_to(url, outbox, rejected, **options):
+    return WebhookSender(WebhookTarget.from_url(url, **options), outbox, rejected, Backoff(**QUICK))
 
 
 def test_events_arrive_in_order_and_leave_the_outbox(hook, outbox, send):
