@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def pck(pose: Any, teacher: Any, films: list[Path], share: float = 0.2, every: i
     return {"pck": float(np.concatenate(right).mean()), "frames": float(frames_seen), "nobody": float(missed)}
 
 
+def tall_ap(model: str, photos: Path, annotations: Path, least: float = 96) -> float:
+    """COCO keypoint AP, in people's true boxes, of those whose box is at least so many pixels high."""
+    from edge_pose.estimators.load import load_for_boxes
+    from edge_pose.evaluate import Annotations, Photo, Results, evaluate
+    from edge_pose.sources import read_image
+
+    truth = Annotations(annotations, photos)
+    truth.values["annotations"] = [a for a in truth.values["annotations"] if a["bbox"][3] >= least]
+    boxes = truth.boxes()
+    pose = load_for_boxes(model, threads=1)
+
+    def predict(photo: Photo) -> Results:
+        return pose(read_image(photo.path), boxes[photo.id]).to_coco(photo.id)
+
+    with contextlib.closing(pose):
+        return evaluate(model, truth, "keypoints", predict).metrics["AP"]
+
+
 def main() -> None:
     """Print the figures as JSON: `python -m training.measure MODEL.onnx --data DIR --videos DIR`."""
     import edge_pose as ep
@@ -81,8 +100,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the pools")
     parser.add_argument("--videos", type=Path, help="folder of videos; those of subject 4 are used")
     parser.add_argument("--teacher", default="movenet-lightning")
+    parser.add_argument("--photos", type=Path, help="folder of photos with COCO keypoints")
+    parser.add_argument("--annotations", type=Path, help="these")
     given = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
+    if given.photos is not None:
+        names = {"model": given.model, "teacher": given.teacher}
+        figures["ap_of_tall_people"] = {
+            who: tall_ap(name, given.photos, given.annotations) for who, name in names.items()
+        }
     with ep.load(given.model, confidence=0.05, threads=1) as pose:
         figures["rendered_oks"] = rendered_oks(pose, Pool(given.data / "held-out.npz"))
         if given.videos is not None:

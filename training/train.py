@@ -35,7 +35,7 @@ class Plan:
     small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
     """
 
-    steps: int = 19_000
+    steps: int = 17_000
     small: int = 128
     first: float = 0.57
     batch: int = 32
