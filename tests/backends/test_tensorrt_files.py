@@ -17,20 +17,11 @@ from edge_pose.export.tensorrt import BuildOptions, engine_from_onnx
 from edge_pose.export.tensorrt.__main__ import parser, rows
 from tests.tensorrt_standin import nets
 from tests.tensorrt_standin.install import install
-from tests.tensorrt_standin.rebuild import made, prepare
+from tests.tensorrt_standin.rebuild import made
 from tests.tiny import HEATMAP, constant_network, heatmap_answer
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 IMAGE = np.zeros((40, 60, 3), np.uint8)
-
-
-@pytest.fixture
-def world(monkeypatch, tmp_path):
-    return prepare(monkeypatch, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("EDGE_POSE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def test_an_engine_is_opened_with_its_specification(world, tmp_path):

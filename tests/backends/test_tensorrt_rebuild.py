@@ -19,17 +19,8 @@ from tests.tensorrt_standin.install import install
 from tests.tensorrt_standin.rebuild import VERSION, batch, made, prepare, until
 from tests.tiny import HEATMAP, constant_network, heatmap_answer
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 IMAGE = np.zeros((40, 60, 3), np.uint8)
-
-
-@pytest.fixture
-def world(monkeypatch, tmp_path):
-    return prepare(monkeypatch, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("EDGE_POSE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.mark.parametrize("cause", ["version", "onnx", "copied"])

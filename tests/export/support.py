@@ -1,4 +1,4 @@
-"""Photos as a network is fed them, networks with seeded weights, and both engines' answers."""
+"""Photos as a network is fed them, networks with seeded weights, both engines' answers, and the command."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import torch
 
+from edge_pose.cli import main
 from edge_pose.export.calibration import Frames, feeds
 from edge_pose.models.catalog import MODELS
 from edge_pose.sources import read_image
@@ -54,3 +55,17 @@ def onnx_answers(model: onnx.ModelProto, batch: np.ndarray) -> list[np.ndarray]:
 def save(model: onnx.ModelProto, path: Path) -> Path:
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def export(*words) -> int:
+    """Run `edge-pose export`; returns its exit code."""
+    return main(["export", *map(str, words)])
+
+
+def failure(capsys, *words) -> str:
+    """Run `edge-pose export`, which must fail; returns the one line that says why."""
+    assert export(*words) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    # Warnings about the pictures may come before.
+    return [line for line in err.splitlines() if line.startswith("edge-pose: ")][-1]

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 import edge_pose as ep
-from edge_pose.cli import main
 from edge_pose.export import run
 from edge_pose.export.latency import Timing
 from edge_pose.export.metadata import read_spec
-from tests.export.support import seeded
+from tests.export.support import export, failure, seeded
 from tests.tiny import YOLO, constant_network, yolo_answer
 
 SMALL = ["--size", "64x64"]
@@ -33,18 +32,6 @@ def weights(tmp_path_factory):
 def quick(monkeypatch):
     """Times are not what is tested here."""
     monkeypatch.setattr(run, "timings", lambda files, spec: dict.fromkeys(files, Timing(1.0, 2.0, 1.0)))
-
-
-def export(*words) -> int:
-    return main(["export", *map(str, words)])
-
-
-def failure(capsys, *words) -> str:
-    assert export(*words) == 1
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    # Warnings about the pictures may come before.
-    return [line for line in err.splitlines() if line.startswith("edge-pose: ")][-1]
 
 
 def test_fp32(weights, tmp_path, capsys):

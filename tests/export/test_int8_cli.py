@@ -11,13 +11,12 @@ import pytest
 import torch
 
 import edge_pose as ep
-from edge_pose.cli import main
 from edge_pose.estimators.load import load_for_boxes
 from edge_pose.export import quantise, run
 from edge_pose.export.latency import Timing
 from edge_pose.export.metadata import read_spec
 from tests.export.networks import hostile, pictures, plain
-from tests.export.support import seeded
+from tests.export.support import export, failure, seeded
 from tests.tiny import YOLO, constant_network, yolo_answer
 
 WORDS = ("--precision", "int8", "--calibrator", "minmax")
@@ -50,17 +49,6 @@ def model(tmp_path):
         return path
 
     return write
-
-
-def export(*words) -> int:
-    return main(["export", *map(str, words)])
-
-
-def failure(capsys, *words) -> str:
-    assert export(*words) == 1
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    return [line for line in err.splitlines() if line.startswith("edge-pose: ")][-1]
 
 
 def test_the_product_runs_and_says_what_it_is(model, calib, tmp_path, capsys):

@@ -92,6 +92,16 @@ def test_the_calibrator_is_chosen_on_calibration_pictures(searching, monkeypatch
     assert searching.ordered("tensorrt", ("entropy",)) == ["entropy"]
 
 
+@pytest.mark.parametrize("searching", [hostile], indirect=True)
+def test_a_part_that_need_not_go_back_stays_int8(searching):
+    """Ranked first by mistake: the others went back behind it."""
+    order = ("stem", "left", "right", "middle", "mix")
+    parts = sorted(parts_of(searching.model), key=lambda part: order.index(part.name))
+    made = searching.reverted(searching.first("tensorrt", "minmax"), parts)
+    assert set(made.reverted) == {"left", "right"}
+    assert made.agreement.holds(searching.max_drop)
+
+
 @pytest.mark.parametrize("searching", [plain], indirect=True)
 def test_the_next_calibrator_is_asked_before_layers_go_back(searching, monkeypatch):
     measured = iter([0.1, 0.005])
