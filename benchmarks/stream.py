@@ -86,15 +86,18 @@ def overhead(options: argparse.Namespace) -> dict[str, float]:
 
 
 def latency(options: argparse.Namespace) -> dict[str, float]:
-    """End to end, from the source to the program, of frames at a camera's pace."""
+    """End to end, from the source to the program, of frames at a camera's pace; and of the network alone."""
     pose = ep.load(options.model, threads=options.threads)
     frames = options.frames or 2000
-    taken = []
+    taken, networks = [], []
     with pose, Pipeline(pose, Memory(frames, options.fps, live=True), track=True, smooth=True) as stream:
         for result in stream:
             taken.append(result.timings_ms["latency"])
+            networks.append(result.timings_ms["network"])
         counters = stream.counters
-    return percentiles(taken[20:]) | {name: float(counters[name]) for name in ("frames", "dropped", "results")}
+    found = percentiles(taken[20:]) | {name: float(counters[name]) for name in ("frames", "dropped", "results")}
+    # What of the spread is the network's own: on a shared machine nearly all of it.
+    return found | {f"network {name}": value for name, value in percentiles(networks[20:]).items()}
 
 
 def memory(options: argparse.Namespace) -> dict[str, float]:

@@ -73,9 +73,16 @@ def test_a_slow_reader_loses_frames_of_a_camera_but_no_results():
 
 
 def test_latest_never_waits():
-    source = Numbers(None, live=True, pace_s=0.005)
-    with Pipeline(Seeing(), source) as stream:
+    source, begin = Numbers(None, live=True, pace_s=0.005), threading.Event()
+
+    class Late(Seeing):
+        def __call__(self, image):
+            begin.wait(20)
+            return super().__call__(image)
+
+    with Pipeline(Late(), source) as stream:
         assert stream.latest() is None
+        begin.set()
         wait_for(lambda: stream.latest() is not None)
         first = stream.latest().frame.index
         wait_for(lambda: stream.latest().frame.index > first + 20)  # nobody iterates, and it goes on
