@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -18,6 +17,7 @@ from edge_pose.export import graphs, samples
 from edge_pose.export.evidence import Evidence, made_up
 from edge_pose.export.files import written
 from edge_pose.export.fp16 import half_from_float
+from edge_pose.export.gate import Agreement
 from edge_pose.export.metadata import write_spec
 from edge_pose.poses import Boxes
 from edge_pose.spec import ModelSpec
@@ -92,7 +92,9 @@ def halved(base: Product, target: Path, evidence: Evidence | None, *, gate: bool
     return Product(target, half.model, spec, half.kept, (*base.notes, *notes))
 
 
-def numbers(agreement: Any) -> dict[str, float]:
+def numbers(agreement: Agreement) -> dict[str, float]:
     """Return what the gate measured, by name; what it could not measure is left out."""
+    if math.isfinite(agreement.output_rms):  # then nobody was there to be counted
+        return {"output_rms": round(agreement.output_rms, 5)}
     values = {name: float(value) for name, value in asdict(agreement).items()}
     return {name: round(value, 5) for name, value in values.items() if math.isfinite(value)}
