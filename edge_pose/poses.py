@@ -112,23 +112,26 @@ class Poses(_Rows):
             raise ShapeError(f"xy has no rows, but scores has {len(self.scores)} and boxes {len(self.boxes)}")
 
     @classmethod
-    def unchecked(cls, xy: F32, scores: F32, boxes: F32, box_scores: F32, skeleton: Skeleton) -> Poses:
-        """Return untracked people from arrays that the compiled core made, whose types and shapes are known."""
+    def unchecked(
+        cls, xy: F32, scores: F32, boxes: F32, box_scores: F32, skeleton: Skeleton, ids: I64 | None = None
+    ) -> Poses:
+        """Return people from arrays that our own code made, whose types and shapes are known; without ids untracked."""
         poses = object.__new__(cls)
         put = object.__setattr__
         put(poses, "xy", xy)
         put(poses, "scores", scores)
         put(poses, "boxes", boxes)
         put(poses, "box_scores", box_scores)
-        put(poses, "ids", np.array([-1], np.int64) if len(xy) == 1 else np.full(len(xy), -1, np.int64))
+        if ids is None:
+            ids = np.array([-1], np.int64) if len(xy) == 1 else np.full(len(xy), -1, np.int64)
+        put(poses, "ids", ids)
         put(poses, "skeleton", skeleton)
         return poses
 
     def with_ids(self, ids: I64) -> Poses:
         """Return the same people with these ids (N,) int64. Raises ShapeError when they are not one for each."""
-        poses = Poses.unchecked(self.xy, self.scores, self.boxes, self.box_scores, self.skeleton)
-        object.__setattr__(poses, "ids", array_of("ids", ids, np.int64, (len(self.xy),)))
-        return poses
+        ids = array_of("ids", ids, np.int64, (len(self.xy),))
+        return Poses.unchecked(self.xy, self.scores, self.boxes, self.box_scores, self.skeleton, ids)
 
     @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> Poses:

@@ -116,16 +116,15 @@ class Smoother:
             moved = self._move_on(poses.xy, poses.scores, poses.boxes[0], gap_s)
             if moved is not None:
                 self._whole = whole
-                return Poses.unchecked(moved, poses.scores, poses.boxes, poses.box_scores, poses.skeleton).with_ids(
-                    poses.ids
-                )
+                xy, scores = moved, poses.scores
+                return Poses.unchecked(xy, scores, poses.boxes, poses.box_scores, poses.skeleton, poses.ids)
         if len(rows) == len(ids):
             xy, scores = self._step(ids, poses.xy, poses.scores, poses.boxes)
         else:
             some = self._step([ids[row] for row in rows], poses.xy[rows], poses.scores[rows], poses.boxes[rows])
             xy, scores = poses.xy.copy(), poses.scores.copy()
             xy[rows], scores[rows] = some
-        return Poses.unchecked(xy, scores, poses.boxes, poses.box_scores, poses.skeleton).with_ids(poses.ids)
+        return Poses.unchecked(xy, scores, poses.boxes, poses.box_scores, poses.skeleton, poses.ids)
 
     def reset(self) -> None:
         """Forget everybody: the next frame does not follow the one before."""

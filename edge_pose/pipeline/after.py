@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class AfterNetwork:
     """Tracking, smoothing and fall detection, each where it was asked for: True for defaults, a config, or an object.
 
+    tracked: the frame's rows as they came, with ids; None without a tracker.
     Falls need ids, so they switch tracking on. A frame of another size than the one before is another picture, of
     which nothing is known: ids begin anew.
     """
@@ -30,6 +31,7 @@ class AfterNetwork:
         self.tracker: Tracker | None = None
         self.smoother: Smoother | None = None
         self.fall: FallDetector | None = None
+        self.tracked: Poses | None = None
         self._last_s: float | None = None
         self._frame_hw: tuple[int, int] | None = None
         if track or smooth or fall is not None:  # joints are smoothed by id
@@ -55,7 +57,7 @@ class AfterNetwork:
         if self._frame_hw != (height, width):
             self._another_picture((height, width))
         if self.tracker is not None:
-            poses = self.tracker.update(poses, frame.time_s)
+            poses = self.tracked = self.tracker.update(poses, frame.time_s)
             timings_ms["track"] = ((now := clock()) - start) * 1e3
             start = now
         if self.smoother is not None:

@@ -79,7 +79,10 @@ class Estimation:
 
     def shown(self, poses: Poses) -> Poses:
         """Return those whom the estimator by itself would have found: the weak only keep ids."""
-        weak = poses.box_scores < self.confidence
+        least = np.float32(self.confidence)
+        if len(poses) == 1:
+            return poses[:0] if poses.box_scores[0] < least else poses
+        weak = poses.box_scores < least
         return poses[~weak] if weak.any() else poses
 
     def settle(self, timings_ms: dict[str, float]) -> tuple[str, ...]:

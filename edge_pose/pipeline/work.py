@@ -146,8 +146,8 @@ class Work:
     def _result(self, frame: Frame, came: float, source_ms: float) -> Result:
         start = time.perf_counter()
         raw, timings, given_up = self._estimation(frame)
-        tracked, events = self._after(frame, raw, timings)
-        poses = self._estimation.shown(tracked)
+        poses, events = self._after(frame, raw, timings)
+        poses = self._estimation.shown(poses)
         end = time.perf_counter()
         timings["total"] = (end - start) * 1e3
         timings["queue"] = (start - came) * 1e3
@@ -156,7 +156,7 @@ class Work:
         if self._writes:
             timings["sinks"] = self._sinks_ms
         given_up += self._estimation.settle(timings)
-        seen = raw if tracked is raw else raw.with_ids(tracked.ids)
+        seen = raw if self._after.tracked is None else self._after.tracked
         return Result(frame, poses, events, timings, seen, given_up, self._counters())
 
     def _write(self) -> None:
