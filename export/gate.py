@@ -100,6 +100,14 @@ class Gate:
         self.blind = bool(self._outputs) and finds_nobody(np.concatenate([a[0] for a in self._outputs]), self.spec)
         self.ap_float = self._precision(network)
 
+    @property
+    def sees_nobody(self) -> bool:
+        """Whether there is nobody to compare, no annotation, and no map either."""
+        sure = confidence_of(self.spec)
+        return (
+            self.truth is None and not self.blind and not any((p.box_scores >= sure).any() for p in self.found.values())
+        )
+
     def measure(self, path: Path, engine: str = "onnxruntime") -> Agreement:
         """Compare another model file of the same specification. Raises BackendError where the engine refuses it."""
         network = Network(self.spec, open_backend(path, device="cpu", engine=engine), MICRO_BATCH)

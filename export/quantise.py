@@ -50,7 +50,10 @@ class Settings:
 
 @dataclass(eq=False)
 class Workshop:
-    """What one export works with: pictures that were examined, and a float graph that was calibrated on them."""
+    """What one export works with: pictures that were examined, and a float graph that was calibrated on them.
+
+    Raises ExportError where nothing could be judged by the pictures, and with strict for each flaw of theirs.
+    """
 
     base: Product
     evidence: Evidence
@@ -72,6 +75,8 @@ class Workshop:
         if held_out:
             flaw = saturation(seen.extremes, observe(model, held_out).extremes)
             self._judge([flaw] if flaw else [])
+        if self.settings.gate and gate.sees_nobody:
+            raise evidence.nobody()
         self.search = Search(model, seen, evidence, self.settings.max_drop, self.tell)
 
     def _judge(self, findings: list[Finding]) -> None:

@@ -18,7 +18,7 @@ from edge_pose.export.latency import Candidate, timings
 from edge_pose.export.product import Product, halved, save_checked
 from edge_pose.export.quantise import Calibrator, Settings, Times, cpu_int8, tensorrt_int8
 from edge_pose.export.report import Report
-from edge_pose.export.source import Wanted, float_graph
+from edge_pose.export.source import Wanted, float_graph, own_spec
 
 Precision = Literal["fp32", "fp16", "int8"]
 Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
@@ -66,6 +66,7 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
     tell(f"{job.wanted.model}: float graph")
     source = float_graph(job.wanted)
     base = job.output / f"{source.spec.name}.onnx"
+    check_source(source.weights, base)
     save_checked(source.model, base)
     product = Product(base, source.model, source.spec, notes=source.notes)
     times: Times = {}
@@ -177,6 +178,12 @@ def holding(engine: Path) -> tuple[dict[str, float], tuple[str, ...]]:
         why = document.not_compared if document else "it says nothing of itself"
         return {}, (f"The engine was not compared with ONNX Runtime: {why}.",)
     return {f"engine_{name}": value for name, value in document.agreement.items()}, ()
+
+
+def check_source(source: Path, base: Path) -> None:
+    """Refuse to put a file in the place of the one that it is made from, unless that was ours. Raises OutputError."""
+    if base.exists() and source.exists() and base.samefile(source) and own_spec(source) is None:
+        raise OutputError(f"{base} is what the export is made from, and would be replaced: name another --output")
 
 
 def check_folder(folder: Path) -> None:

@@ -135,6 +135,19 @@ def test_a_full_disk_leaves_the_old_file(weights, tmp_path, monkeypatch, capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["yolov8n-pose.onnx"]
 
 
+def test_a_file_of_others_is_not_replaced_by_what_is_made_of_it(tmp_path, capsys):
+    path = constant_network(tmp_path / f"{YOLO.name}.onnx", YOLO, yolo_answer([]))
+    assert export(path, "--output", tmp_path) == 0  # it was ours: the same again
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    before = path.read_bytes()
+    (tmp_path / "my.toml").write_text(YOLO.to_toml())
+    line = failure(capsys, path, "--spec", tmp_path / "my.toml", "--output", tmp_path)
+    assert "would be replaced: name another --output" in line
+    assert path.read_bytes() == before
+
+
 def test_an_interruption_leaves_nothing_half_written(weights, tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt

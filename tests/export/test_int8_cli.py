@@ -167,12 +167,19 @@ def test_pictures_without_people(tmp_path, calib, capsys):
     """A detector of everybody that sees nobody: nothing can be compared."""
     blind = constant_network(tmp_path / "blind.onnx", YOLO, yolo_answer([]))
     line = failure(capsys, blind, *WORDS, "--calib", calib, "--output", tmp_path / "out")
-    assert "no weighted layer" in line  # this network has no layers at all
+    assert "the float model sees nobody in the 4 held-out frames" in line
     nobody = constant_network(tmp_path / "nobody.onnx", YOLO, yolo_answer([]))
     tiny = tmp_path / "tiny.onnx"
     plain(tiny)
     line = failure(capsys, tiny, *WORDS, "--calib", calib, "--detector", nobody, "--output", tmp_path / "out")
     assert "nothing to calibrate with: the pictures show nobody" in line
+
+
+def test_where_nobody_is_seen_nothing_is_searched(model, calib, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("edge_pose.export.gate.confidence_of", lambda spec: 2.0)
+    monkeypatch.setattr("edge_pose.export.quantise.Search", None)
+    line = failure(capsys, model(), *WORDS, "--calib", calib, "--output", tmp_path / "out")
+    assert line.count("the float model sees nobody in the 4 held-out frames of --calib") == 1
 
 
 def test_a_size_that_the_network_cannot_take(calib, tmp_path, capsys):
