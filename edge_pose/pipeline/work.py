@@ -79,8 +79,8 @@ class Work:
 
     @property
     def over(self) -> bool:
-        """Whether there were threads, and all have ended."""
-        return self.begun and not any(thread.is_alive() for thread in self._threads)
+        """Whether there were threads, and all have ended; one that is about to start has not."""
+        return self.begun and all(thread.ident is not None and not thread.is_alive() for thread in self._threads)
 
     def begin(self) -> None:
         """Start the threads, once."""

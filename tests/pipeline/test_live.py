@@ -239,6 +239,22 @@ def test_pushed_frames():
         wait_for(lambda: stream.ended)
 
 
+def test_a_pipeline_that_is_just_beginning_has_not_ended(monkeypatch):
+    """Another thread may ask while the first push starts the threads."""
+    asked, start = [], threading.Thread.start
+
+    def asking(thread):
+        asked.append(stream.ended)
+        start(thread)
+
+    with Pipeline(Seeing()) as stream:
+        monkeypatch.setattr(threading.Thread, "start", asking)
+        stream.push(IMAGE, 0.0)
+        monkeypatch.undo()
+        assert asked == [False]
+        assert stream.poll(20) is not None and not stream.ended
+
+
 def test_pushed_frames_can_be_iterated_from_another_thread():
     with Pipeline(Seeing()) as stream:
 
