@@ -11,7 +11,7 @@ CORE := $(wildcard cpp_ext/include/*/* cpp_ext/src/* cpp_ext/bindings/* cpp_ext/
 .PHONY: fuzz help setup test test-all test-cpp test-sanitize lint demo soak bench clean
 
 help:
-	@echo "make demo           set up, build and run the main job on a picture that it draws or that IMAGE names"
+	@echo "make demo           set up, build and show the main job, offline: INT8 export, poses, a fall and its alarm"
 	@echo "make test           set up and run all tests"
 	@echo "make test-all       the same for every model, in an hour or so"
 	@echo "make test-sanitize  the C++ tests under AddressSanitizer and UBSan, then ThreadSanitizer"
@@ -68,7 +68,7 @@ lint: $(VENV)/.test
 	cd build/site && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p edge_pose
 
 demo: $(BIN)/edge-pose
-	$(BIN)/python examples/demo.py --output $(OUT) $(if $(IMAGE),--image $(IMAGE))
+	$(BIN)/edge-pose demo --output $(OUT)
 
 # SECONDS for each target; clang with its fuzzer runtime is needed (Debian: clang libclang-rt-14-dev).
 SECONDS ?= 60

@@ -66,7 +66,7 @@ def packages() -> list[str]:
 setup(
     packages=packages(),
     package_dir=FOLDERS,
-    package_data={"edge_pose": ["py.typed", "*.pyi", "zoo.toml", "web/assets/*"]},
+    package_data={"edge_pose": ["py.typed", "*.pyi", "zoo.toml", "web/assets/*", "bundled/*", "bundled/pictures/*"]},
     ext_modules=[Extension("edge_pose._core", sources=[])],
     cmdclass={"build_ext": CMakeBuild},
     zip_safe=False,

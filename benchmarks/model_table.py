@@ -39,7 +39,7 @@ AP = {
 # Section: prefix of its names, what its accuracy is, and whose number that is.
 SECTIONS = {
     "MoveNet": (
-        "movenet",
+        ("movenet", "edge-pose-nano"),
         "keypoint AP of the float16 files on the single-person part of COCO val2017",
         "tensorflow.org/lite/examples/pose_estimation/overview",
     ),
@@ -70,7 +70,7 @@ SECTIONS = {
         "Xiao et al. 2018, table 2 and its repository; other heads: see their papers",
     ),
 }
-REAL = frozenset({"movenet-lightning", "yolov5n", "yolov8n-pose"})
+REAL = frozenset({"edge-pose-nano", "movenet-lightning", "yolov5n", "yolov8n-pose"})
 GOLDEN = frozenset(
     {
         "movenet-thunder", "yolov8n", "yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose", "hrnet-w32", "hrnet-w48",
@@ -104,8 +104,9 @@ identify((key, value.shape) for key, value in state.items())[0]   # ("hrnet-w48"
 - **checked with**: *real* weights are run by our tests and agree with the published file; *seeded* weights were run
   through the original authors' code and ours, layer by layer; *sibling*: the same code in another size or combination
   (every YOLO has its parameter count compared with the published one).
-- **weights**: where they are and under which licence; a dash where none are known, or no licence is stated. No weights
-  come with edge-pose, and its Apache-2.0 licence covers none of them. YOLO weights are AGPL-3.0 (or commercial).
+- **weights**: where they are and under which licence; a dash where none are known, or no licence is stated. The
+  weights of edge-pose-nano are in the package (docs/models/edge-pose-nano.md); all others are their publishers', and
+  edge-pose's Apache-2.0 licence covers none of them. YOLO weights are AGPL-3.0 (or commercial).
 - Input is RGB; sides are multiples of 32. YOLO and the heatmap networks take any such size.
 
 PP-TinyPose (`pp-tinypose`, Apache-2.0, PaddleDetection) has no definition here: it is used as the ONNX file that its

@@ -2,7 +2,7 @@
 
 All of it is in zoo.toml, which is read when it is first needed. Files are looked for in the folders of
 $EDGE_POSE_MODELS, then in the cache ($EDGE_POSE_CACHE, else $XDG_CACHE_HOME/edge-pose, else ~/.cache/edge-pose), then
-fetched from their publisher, unless $EDGE_POSE_OFFLINE is set.
+in the package itself, then fetched from their publisher, unless $EDGE_POSE_OFFLINE is set.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ State = Literal["ready", "not fetched", "needs export"]
 Progress: TypeAlias = "Callable[[int, int | None], None]"
 Name: TypeAlias = "str | os.PathLike[str]"
 SUFFIXES = (".onnx", ".engine")
+BUNDLED = Path(__file__).with_name("bundled")  # what the package carries: a model, and what its demo looks at
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """A model by name. license: of the weights. spec: of its ONNX file. howto: how to make it, where export cannot."""
+    """A model by name. license: of the weights. spec: of its ONNX file. howto: how to make it, where export cannot.
+
+    advice: what who uses it should be told once.
+    """
 
     name: str
     summary: str
@@ -69,6 +73,7 @@ class ZooEntry:
     spec: ModelSpec
     files: tuple[ModelFile, ...]
     howto: str = ""
+    advice: str = ""
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -247,7 +252,8 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _local(name: str) -> Path | None:
-    return next((path for folder in folders() for n in _names(name) if _is_file(path := folder / n)), None)
+    places = (*folders(), BUNDLED)
+    return next((path for folder in places for n in _names(name) if _is_file(path := folder / n)), None)
 
 
 def _looked_for(name: str) -> str:

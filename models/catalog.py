@@ -71,6 +71,7 @@ class ModelEntry:
 def _entries() -> Iterator[ModelEntry]:
     for variant in ("lightning", "thunder"):
         yield ModelEntry(f"movenet-{variant}", partial(build_movenet, variant), movenet_spec)
+    yield ModelEntry("edge-pose-nano", partial(build_movenet, "nano"), movenet_spec)
     for size in "nsmlx":
         yield ModelEntry(f"yolov5{size}", partial(build_yolov5, size), yolo_spec)
     for version, builder in (("v8", build_yolov8), ("11", build_yolo11), ("26", build_yolo26)):

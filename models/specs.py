@@ -58,6 +58,9 @@ def crop_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
     )
 
 
+OWN = "https://github.com/edge-pose/edge-pose"  # this project
+
+
 def movenet_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
     """MoveNet: a picture padded to a square, grey levels as they are; the network normalises them itself."""
     side = 256 if name.endswith("thunder") else 192
@@ -69,7 +72,7 @@ def movenet_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
         transform="square-pad",
         decode=MovenetDecode(heads=options.get("decode") == "outside"),
         license="Apache-2.0",
-        source="https://www.kaggle.com/models/google/movenet",
+        source=OWN if name == "edge-pose-nano" else "https://www.kaggle.com/models/google/movenet",
     )
 
 

@@ -17,14 +17,18 @@ from training.pool import Pool
 F32 = NDArray[np.float32]
 
 
-def oks(found: F32, joints: F32, weights: F32) -> float:
-    """Object keypoint similarity of one person's joints (17, 2), over those of weight above 0; area by their box."""
+def joint_oks(found: F32, joints: F32, weights: F32) -> NDArray[np.float64]:
+    """Object keypoint similarity of each joint (17,), NaN for weight 0; area by the box around joints (17, 2)."""
     known = weights > 0
     extent = np.ptp(joints[known], axis=0)
     area = max(float(extent[0] * extent[1]), 1.0)
-    squared = ((found[known] - joints[known]) ** 2).sum(1)
-    spread = (2 * np.asarray(COCO17.sigmas)[known]) ** 2
-    return float(np.exp(-squared / (2 * area * spread)).mean())
+    near = np.exp(-((found - joints) ** 2).sum(1) / (2 * area * (2 * np.asarray(COCO17.sigmas)) ** 2))
+    return np.where(known, near, np.nan)
+
+
+def oks(found: F32, joints: F32, weights: F32) -> float:
+    """Object keypoint similarity of one person's joints (17, 2), over those of weight above 0."""
+    return float(np.nanmean(joint_oks(found, joints, weights)))
 
 
 def rendered_oks(pose: Any, pool: Pool, margin: float = 1.35) -> dict[str, float]:

@@ -35,9 +35,9 @@ class Plan:
     small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
     """
 
-    steps: int = 17_000
+    steps: int = 16_000
     small: int = 128
-    first: float = 0.57
+    first: float = 0.6
     batch: int = 32
     videos: float = 0.35
     rate: float = 3e-3
@@ -131,6 +131,7 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
         pictures, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
     )
     total: dict[str, float] = {}
+    summed = 0
     since, last = time.monotonic(), time.monotonic()
 
     def keep() -> None:
@@ -165,10 +166,12 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
         spent, since = spent + now - since, now
         for name, value in parts.items():
             total[name] = total.get(name, 0.0) + value.item()
+        summed += 1
         if step % 100 == 0:
             line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, step / plan.steps)}
-            line |= {name: round(value / 100, 5) for name, value in total.items()}
+            line |= {name: round(value / summed, 5) for name, value in total.items()}
             total.clear()
+            summed = 0
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         if step % EVERY == 0:

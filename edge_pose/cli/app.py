@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edge_pose import __version__
-from edge_pose.cli import doctor, evaluate, export, extract, fall_eval, models, run
+from edge_pose.cli import demo, doctor, evaluate, export, extract, fall_eval, models, run
 
 app = typer.Typer(
     name="edge-pose",
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("export")(export.export)
 app.command("run")(run.run)
 app.command("eval")(evaluate.evaluate)

@@ -30,6 +30,15 @@ def say(text: str = "", *, aside: bool = False) -> None:
     stream.flush()  # into a pipe or a log it would wait until the end, which a live stream may not have
 
 
+def advise(model: str | None) -> None:
+    """Say what who uses a model of the zoo should know, where there is something."""
+    from edge_pose import zoo
+
+    entry = zoo.get(model) if model is not None else None
+    if entry is not None and entry.advice:
+        say(entry.advice, aside=True)
+
+
 def is_stdout(path: Path | None) -> bool:
     """Whether what is written to the path ends up in our stdout: /dev/stdout, or the file that it was led into."""
     try:

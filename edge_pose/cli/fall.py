@@ -17,6 +17,7 @@ from edge_pose.cli.common import (
     Engine,
     Spec,
     Threads,
+    advise,
     check_writable,
     keep_inputs,
     progress,
@@ -142,6 +143,7 @@ def watch(
 
                 least = CONFIDENCE if confidence is None else confidence
                 estimator = stack.enter_context(load(model, confidence=least, **loading))
+                advise(model)
             watcher = FallDetector(settings, places, frames.name)
             alerts = stack.enter_context(
                 open_alerts(

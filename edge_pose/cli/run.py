@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edge_pose.cli import check_interrupted, one_line
-from edge_pose.cli.common import Device, Engine, Spec, Threads, is_stdout, keep_inputs, progress, say, show_warnings
+from edge_pose.cli.common import (
+    Device,
+    Engine,
+    Spec,
+    Threads,
+    advise,
+    is_stdout,
+    keep_inputs,
+    progress,
+    say,
+    show_warnings,
+)
 from edge_pose.cli.stream import (
     TURN_S,
     Detector,
@@ -81,6 +92,7 @@ def run(
                 from edge_pose.estimators import load
 
                 estimator = stack.enter_context(load(model or "", **loading))
+                advise(model)
             from edge_pose.pipeline import Pipeline, Summary
             from edge_pose.sinks import WindowSink, open_sinks
 
