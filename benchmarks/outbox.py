@@ -4,8 +4,9 @@ python benchmarks/outbox.py [--events 10000] [--broker-kills 5] [--process-kills
 
 Needs mosquitto and paho-mqtt. A child process writes numbered events through `open_alerts` (MQTT, webhook, JSON lines).
 Broker and child are killed with SIGKILL while they work. The broker has its subscriber's session on disk from the
-start, so that what it acknowledges while the subscriber is away is kept; a broker that acknowledges and then forgets is
-not what is measured. Counted is what the subscriber, the webhook and the file got. Exit code 1: something is missing.
+start, and it stands still for a moment before it dies, so that the subscriber reads what is on its way: a client drops
+what it has not read when the connection is reset, and a broker that acknowledges and then forgets is not what is
+measured. Counted is what the subscriber, the webhook and the file got. Exit code 1: something is missing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 TOPIC = "bench/camera"
+LATE_S = 15.0
 CONF = """listener {port} 127.0.0.1
 allow_anonymous true
 persistence true
@@ -99,6 +101,12 @@ class Subscriber:
         self.client.loop_start()
         self.ready.wait(10)
 
+    def catch_up(self) -> None:
+        """Wait until nothing new has come for a fifth of a second."""
+        before = -1
+        while before != (before := len(self.numbers)):
+            time.sleep(0.2)
+
     def _message(self, client: object, user: object, message: object) -> None:
         event = json.loads(message.payload)  # type: ignore[attr-defined]
         self.numbers[event["evidence"]["n"]] += 1
@@ -158,12 +166,17 @@ def measure(folder: Path, total: int, broker_kills: int, process_kills: int) -> 
                 writer = start_child(folder, total, broker, hook)
             share = len(subscriber.numbers) / total
             if killed["broker"] < broker_kills and share >= (killed["broker"] + 0.5) / (broker_kills + 0.5):
+                broker.process.send_signal(signal.SIGSTOP)
+                subscriber.catch_up()
                 broker.end(signal.SIGKILL)
                 killed["broker"] += 1
                 time.sleep(0.3)
                 broker.start()
                 subscriber.ready.wait(10)
-        time.sleep(0.5)
+        end = time.monotonic() + LATE_S  # what the broker has taken it may still be handing on
+        while len(subscriber.numbers) < total and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.5)  # for what comes twice
     finally:
         if writer.poll() is None:
             writer.kill()

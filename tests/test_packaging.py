@@ -130,7 +130,16 @@ def test_the_wheel_holds_no_tests_sources_or_media(wheel):
     package, _ = contents(wheel)
     assert {PurePosixPath(n).parts[0] for n in package} == {"edge_pose"}
     page = {".html", ".css", ".js", ".svg"}  # of edge_pose/web
-    assert {PurePosixPath(n).suffix for n in package - {CORE, CUDA}} <= {".py", ".pyi", ".typed", ".toml", *page}
+    bundled = {n for n in package if n.startswith("edge_pose/bundled/")}  # all of it our own: tools/render, training
+    assert {PurePosixPath(n).suffix for n in bundled} <= {".onnx", ".mp4", ".jpg", ".json"}
+    assert {PurePosixPath(n).suffix for n in package - {CORE, CUDA} - bundled} <= {
+        ".py",
+        ".pyi",
+        ".typed",
+        ".toml",
+        *page,
+    }
+    assert sum(wheel.getinfo(n).compress_size for n in bundled) <= 5_000_000
     assert not [n for n in package if "test" in PurePosixPath(n).stem]
     assert {"edge_pose/py.typed", "edge_pose/_core.pyi", "edge_pose/zoo.toml", "edge_pose/cli/__init__.py"} <= package
     assert {"edge_pose/models/__init__.py", "edge_pose/export/__init__.py"} <= package
