@@ -119,7 +119,7 @@ def list_entries(path: Path) -> dict[str, zipfile.ZipInfo]:
     try:
         with Directory(path) as stream, zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, OverflowError, struct.error) as err:
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OSError, OverflowError, struct.error) as err:
         raise CheckpointError(f"{path.name} is a zip archive that is cut off or damaged: {err}") from err
     if any(info.filename.endswith("/constants.pkl") for info in infos):
         raise CheckpointError(

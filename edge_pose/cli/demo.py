@@ -6,16 +6,15 @@ import contextlib
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_pose.cli import check_interrupted
 from edge_pose.cli.common import Threads, advise, progress, say, show_warnings
-from edge_pose.cli.stream import TURN_S, Web, WebToken, check_page
+from edge_pose.cli.stream import Web, WebToken, check_page, turns
 from edge_pose.errors import EdgePoseError, PipelineError
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _watched(estimator: Estimator, clip: Path, output: Path) -> tuple[list[FallE
             Pipeline(estimator, frames, smooth=True, fall=FallConfig()) as stream,
             progress(clip.name, frames.count) as bar,
         ):
-            for result in _results(stream):
+            for result in filter(None, turns(stream)):
                 for stage in STAGES:
                     times[stage].append(result.timings_ms.get(stage, 0.0))
                 shown = alarm.shown(result)
@@ -118,15 +117,6 @@ def _watched(estimator: Estimator, clip: Path, output: Path) -> tuple[list[FallE
     lines = "".join(event.to_json() + "\n" for event in alarm.events)
     (output / "events.jsonl").write_text(lines, encoding="utf-8")
     return alarm.events, times, len(times["total"])
-
-
-def _results(stream: Pipeline) -> Iterator[Result]:
-    """Yield results until there are no more, or somebody wants to stop."""
-    while not stream.ended:
-        result = stream.poll(TURN_S)
-        check_interrupted()
-        if result is not None:
-            yield result
 
 
 class _Alarm:
@@ -205,7 +195,7 @@ def _served(estimator: Estimator, clip: Path, page: Any) -> None:
         player = threading.Thread(target=_play, args=(stream, images, step, over), name="demo-player", daemon=True)
         player.start()
         try:
-            for _ in _results(stream):
+            for _ in turns(stream):
                 pass
         finally:
             over.set()

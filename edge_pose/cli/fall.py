@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edge_pose.cli import check_interrupted, one_line
+from edge_pose.cli import one_line
 from edge_pose.cli.common import (
     Device,
     Engine,
@@ -25,7 +25,6 @@ from edge_pose.cli.common import (
     show_warnings,
 )
 from edge_pose.cli.stream import (
-    TURN_S,
     Detector,
     MaxFrames,
     Page,
@@ -35,6 +34,7 @@ from edge_pose.cli.stream import (
     WebToken,
     counted,
     opened,
+    turns,
 )
 from edge_pose.errors import AddressError, OutputError, SourceError
 
@@ -212,9 +212,7 @@ class _Loop:
     def drive(self, bar: Bar) -> None:
         """Take results until there are no more, or somebody stops us; what is left open is told in any case."""
         try:
-            while not self.stream.ended:
-                result = self.stream.poll(TURN_S)
-                check_interrupted()
+            for result in turns(self.stream):
                 self.turn(result)
                 if result is not None:
                     bar.advance()

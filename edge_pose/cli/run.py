@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edge_pose.cli import check_interrupted, one_line
+from edge_pose.cli import one_line
 from edge_pose.cli.common import (
     Device,
     Engine,
@@ -23,7 +23,6 @@ from edge_pose.cli.common import (
     show_warnings,
 )
 from edge_pose.cli.stream import (
-    TURN_S,
     Detector,
     MaxFrames,
     Page,
@@ -33,6 +32,7 @@ from edge_pose.cli.stream import (
     WebToken,
     counted,
     opened,
+    turns,
 )
 
 if TYPE_CHECKING:
@@ -156,11 +156,7 @@ def _check_words(model: str | None, source: str | None, replay: Path | None, wis
 
 def _drive(stream: Pipeline, summary: Summary, bar: Bar, window: WindowSink | None) -> None:
     """Take results until there are no more, or somebody closes the window."""
-    while not stream.ended:
-        result = stream.poll(TURN_S)
-        check_interrupted()
-        if result is None:
-            continue
+    for result in filter(None, turns(stream)):
         summary.add(result)
         bar.advance()
         if window is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_pose.cli import WEB_ADDRESS, wait_for_stop
+from edge_pose.cli import WEB_ADDRESS, check_interrupted, wait_for_stop
 from edge_pose.cli.common import say
 from edge_pose.errors import WebError
 
 if TYPE_CHECKING:
     from edge_pose.estimators import Estimator
+    from edge_pose.pipeline import Pipeline, Result
     from edge_pose.sources import Source
     from edge_pose.web import WebPage
 
@@ -92,6 +94,14 @@ class Page:
         if self.shown is not None and self._stays:
             say(f"that was all; the page stays until Ctrl-C: {self.shown.url}", aside=aside)
             wait_for_stop()
+
+
+def turns(stream: Pipeline) -> Iterator[Result | None]:
+    """Yield results until there are no more; None where none came for a while. Raises what somebody stops us with."""
+    while not stream.ended:
+        result = stream.poll(TURN_S)
+        check_interrupted()
+        yield result
 
 
 def counted(number: int, what: str) -> str:

@@ -73,7 +73,39 @@ class _Yolo:
                 raise unfit(self.network.spec, err) from err
 
 
-class OneStage(Estimator):
+class _OfYolo:
+    """What can be asked of both, whoever they answer to."""
+
+    _yolo: _Yolo
+
+    @property
+    def confidence(self) -> float:
+        """Least score of a person."""
+        return float(self._yolo.options["conf"])
+
+    @confidence.setter
+    def confidence(self, least: float) -> None:
+        self._yolo.options["conf"] = least
+
+    def input_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
+        return self._yolo.sizes()
+
+    def use_input(self, number: int) -> None:
+        """Look at one of these sizes from now on: 0 is the specification's."""
+        self._yolo.network = self._yolo.networks[number]
+
+    @property
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage of the last frame."""
+        return dict(self._yolo.network.timings.last_ms)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self._yolo.network.close()
+
+
+class OneStage(_OfYolo, Estimator):
     """Everybody's joints from one pass of a YOLO-pose network."""
 
     def __init__(self, network: Network, limits: Limits) -> None:
@@ -85,34 +117,8 @@ class OneStage(Estimator):
         found = self._yolo(image)
         return Poses.unchecked(found.xy, found.joint_scores, found.boxes, found.scores, self.skeleton)
 
-    @property
-    def confidence(self) -> float:
-        """Least score of a person."""
-        return float(self._yolo.options["conf"])
 
-    @confidence.setter
-    def confidence(self, least: float) -> None:
-        self._yolo.options["conf"] = least
-
-    def input_sizes(self) -> tuple[tuple[int, int], ...]:
-        """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
-        return self._yolo.sizes()
-
-    def use_input(self, number: int) -> None:
-        """Look at one of these sizes from now on: 0 is the specification's."""
-        self._yolo.network = self._yolo.networks[number]
-
-    @property
-    def timings_ms(self) -> dict[str, float]:
-        """Milliseconds by stage of the last frame."""
-        return dict(self._yolo.network.timings.last_ms)
-
-    def close(self) -> None:
-        """Give the engine's memory back."""
-        self._yolo.network.close()
-
-
-class YoloDetector(Detector):
+class YoloDetector(_OfYolo, Detector):
     """Where people are, from one pass of a YOLO detector, or of a YOLO-pose network whose joints are left aside."""
 
     def __init__(self, network: Network, limits: Limits) -> None:
@@ -122,29 +128,3 @@ class YoloDetector(Detector):
         """Return people's boxes, best first."""
         found = self._yolo(image)
         return Boxes(found.boxes, found.scores)
-
-    @property
-    def confidence(self) -> float:
-        """Least score of a person."""
-        return float(self._yolo.options["conf"])
-
-    @confidence.setter
-    def confidence(self, least: float) -> None:
-        self._yolo.options["conf"] = least
-
-    def input_sizes(self) -> tuple[tuple[int, int], ...]:
-        """Return the sizes (height, width) that the network can look at, largest first; mostly one."""
-        return self._yolo.sizes()
-
-    def use_input(self, number: int) -> None:
-        """Look at one of these sizes from now on: 0 is the specification's."""
-        self._yolo.network = self._yolo.networks[number]
-
-    @property
-    def timings_ms(self) -> dict[str, float]:
-        """Milliseconds by stage of the last frame."""
-        return dict(self._yolo.network.timings.last_ms)
-
-    def close(self) -> None:
-        """Give the engine's memory back."""
-        self._yolo.network.close()

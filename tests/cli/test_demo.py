@@ -11,6 +11,7 @@ import time
 import urllib.request
 
 import cv2
+import numpy as np
 import pytest
 
 from edge_pose.cli import main
@@ -66,7 +67,7 @@ def test_it_leaves_a_model_a_video_a_picture_and_the_poses(done):
     story = Story()
     assert frames == round(story.length_s * story.fps) == len((folder / "poses.jsonl").read_text().splitlines())
     assert picture.shape == (360, 480, 3)
-    assert (picture[2:5, 240] == (40, 40, 230)).mean() > 0.5 or picture[3, 240, 2] > 180  # the red frame of the alarm
+    assert (np.abs(picture[3, 120:460].astype(int) - (40, 40, 230)) < 30).all()  # the red frame of the alarm
     report = json.loads((folder / "edge-pose-nano-int8.report.json").read_text())
     assert report["precision_asked"] == "int8" and report["agreement"]["gated"]
     assert str(folder) in ran.stdout
