@@ -4,8 +4,9 @@ Architecture: Google's published TFLite graphs (Apache-2.0). Parameter names: le
 load as they are. Batch normalisation is folded: every convolution has a bias, as in the published files.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,9 @@ from edge_pose.models.construct import construct
 from edge_pose.models.movenet_plan import (
     CONFIGS,
     FALL_OFF,
+    HEAD,
     JOINTS,
+    LAST,
     PYRAMID,
     STAGES,
     TABLES,
@@ -39,7 +42,7 @@ def build_movenet(
     input_hw: tuple[int, int] | None = None,
     init: bool = False,
 ) -> "MoveNet":
-    """Build "lightning" (192 px), "thunder" (256 px) or "nano" (192 px) in eval mode.
+    """Build "lightning" (192 px) or "thunder" (256 px) in eval mode.
 
     input_hw: another height and width, multiples of 32. Weights are NaN until a checkpoint is loaded, random with
     `init`. Raises SpecError for other words or sizes.
@@ -52,7 +55,15 @@ def build_movenet(
     return net
 
 
-class MoveNet(nn.Module):
+class Config(Protocol):
+    """What every single-person network says of itself; a dataclass."""
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+
+
+class SinglePose(nn.Module):
     """Pictures to one person's joints each, or to the raw maps that hold them.
 
     forward: pictures (N, H, W, 3) RGB with values 0..255, uint8 or float, of config.input_hw, with layout="nchw"
@@ -62,7 +73,15 @@ class MoveNet(nn.Module):
     (N, 17, h, w) and offsets (N, 34, h, w), h = H/4, w = W/4. Regression and offsets are (y, x) per joint, in cells.
     """
 
-    def __init__(self, config: MoveNetConfig, *, decode: Decode = "inside", layout: Layout = "nhwc") -> None:
+    def __init__(
+        self,
+        config: Config,
+        backbone: nn.Module,
+        head: Callable[[int], nn.Module],
+        *,
+        decode: Decode = "inside",
+        layout: Layout = "nhwc",
+    ) -> None:
         super().__init__()
         if decode not in ("inside", "outside") or layout not in ("nhwc", "nchw"):
             raise SpecError(f"decode must be inside or outside, layout nhwc or nchw, got {decode!r} and {layout!r}")
@@ -71,11 +90,11 @@ class MoveNet(nn.Module):
         self.config = config
         self.decode = decode
         self.layout = layout
-        self.backbone = Backbone(config)
-        self.hm = head(1, config.head)
-        self.hps = head(2 * JOINTS, config.head)
-        self.hm_hp = head(JOINTS, config.head)
-        self.hp_offset = head(2 * JOINTS, config.head)
+        self.backbone = backbone
+        self.hm = head(1)
+        self.hps = head(2 * JOINTS)
+        self.hm_hp = head(JOINTS)
+        self.hp_offset = head(2 * JOINTS)
         self.decoder = Decoder(config.input_hw[0] // 4, config.input_hw[1] // 4)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
@@ -98,6 +117,13 @@ class MoveNet(nn.Module):
         return joints
 
 
+class MoveNet(SinglePose):
+    """MoveNet's trunk and heads; SinglePose says what goes in and what comes out."""
+
+    def __init__(self, config: MoveNetConfig, *, decode: Decode = "inside", layout: Layout = "nhwc") -> None:
+        super().__init__(config, Backbone(config), head, decode=decode, layout=layout)
+
+
 class Backbone(nn.Module):
     """MobileNetV2 and its pyramid: (N, 3, S, S) in -1..1 to (N, 24, S/4, S/4)."""
 
@@ -105,13 +131,13 @@ class Backbone(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.Sequential(same_padding(), conv(3, config.stem, 3, 2), nn.ReLU6())]
         width = config.stem
-        for (_, blocks, stride), expansion, out in zip(STAGES, config.expansions, config.widths, strict=True):
+        for (expansion, blocks, stride), out in zip(STAGES, config.widths, strict=True):
             for block in range(blocks):
                 layers.append(InvertedResidual(width, out, stride if block == 0 else 1, expansion))
                 width = out
-        layers.append(nn.Sequential(conv(width, config.last), nn.ReLU6()))
+        layers.append(nn.Sequential(conv(width, LAST), nn.ReLU6()))
         self.body = nn.Sequential(*layers)
-        self.fpn = Pyramid((config.widths[1], config.widths[2], config.widths[3], config.last))
+        self.fpn = Pyramid((config.widths[1], config.widths[2], config.widths[3], LAST))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the finest level of the pyramid."""
@@ -191,9 +217,9 @@ def depthwise(width: int, stride: int) -> nn.Sequential:
     return nn.Sequential(*([same_padding()] if stride == 2 else []), filters, nn.ReLU6())
 
 
-def head(out: int, inside: int) -> nn.Sequential:
+def head(out: int) -> nn.Sequential:
     """Return one of the four heads: 24 channels to `out` maps."""
-    return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, inside), nn.ReLU(), conv(inside, out))
+    return nn.Sequential(conv(24, 24, 3, groups=24), conv(24, HEAD), nn.ReLU(), conv(HEAD, out))
 
 
 class Decoder(nn.Module):

@@ -19,25 +19,18 @@ TABLE_NAMES = frozenset(f"decoder.{name}" for name in TABLES)
 
 @dataclass(frozen=True, slots=True)
 class MoveNetConfig:
-    """Channels of the stem, the seven stages, the last layer and inside each head; height, width of the input.
-
-    expansions: how many times wider a stage is inside.
-    """
+    """Channels of the stem and of the seven stages, and height and width of the input in pixels."""
 
     stem: int
     widths: tuple[int, int, int, int, int, int, int]
     input_hw: tuple[int, int]
-    last: int = 1280
-    expansions: tuple[int, ...] = tuple(expansion for expansion, _, _ in STAGES)
-    head: int = 96
 
 
 CONFIGS = {
     "lightning": MoveNetConfig(32, (16, 24, 32, 64, 96, 160, 320), (192, 192)),
     "thunder": MoveNetConfig(56, (32, 40, 56, 112, 168, 280, 560), (256, 256)),
-    # This project's own: most of a picture's time goes where the maps are large, so it is narrow there.
-    "nano": MoveNetConfig(16, (12, 16, 24, 48, 64, 96, 128), (192, 192), 192, (1, 3, 4, 6, 6, 6, 4), 32),
 }
+LAST, HEAD = 1280, 96  # channels of the trunk's last layer, and inside each head
 
 
 def strides() -> list[int]:

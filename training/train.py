@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from training.augment import SIDE, Augment, cut
+from training.muon import optimizers
 from training.nano import learner
 from training.pool import Pool
 from training.targets import losses
@@ -35,12 +36,12 @@ class Plan:
     small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
     """
 
-    steps: int = 16_000
+    steps: int = 22_000
     small: int = 128
-    first: float = 0.6
+    first: float = 0.8
     batch: int = 32
     videos: float = 0.35
-    rate: float = 3e-3
+    rate: float = 1.5e-2
     decay: float = 1e-2
     average: float = 0.998
     seed: int = 1
@@ -113,17 +114,14 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
     checkpoint, log = output / "checkpoint.pt", output / "log.jsonl"
     net = learner().train().to(memory_format=torch.channels_last)
     average = copy.deepcopy(net)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}], lr=plan.rate
-    )
+    both = optimizers(net, plan.rate, plan.decay)
     step, spent = 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(both, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         step, spent = state["step"], state["spent"]
     pools = {name: data / f"{name}.npz" for name in ("rendered", "videos")}
     pictures = Pictures(pools, plan, step)
@@ -140,7 +138,7 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
             {
                 "net": net.state_dict(),
                 "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in both],
                 "step": step,
                 "spent": spent,
             },
@@ -150,16 +148,17 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
         return
     for images, joints, weights in loader:
         net.config = replace(net.config, input_hw=(images.shape[2], images.shape[3]))
-        for group in optimizer.param_groups:
+        for group in itertools.chain.from_iterable(optimizer.param_groups for optimizer in both):
             group["lr"] = rate(plan, step / plan.steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             heads = net(images.to(memory_format=torch.channels_last))
         parts = losses(tuple(head.float() for head in heads), joints, weights)
         loss = sum((SHARES[name] * value for name, value in parts.items()), torch.zeros(()))
-        optimizer.zero_grad(set_to_none=True)
+        net.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
+        for optimizer in both:
+            optimizer.step()
         follow(average, net, min(plan.average, (1 + step) / (10 + step)))
         step += 1
         now = time.monotonic()

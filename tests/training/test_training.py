@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from edge_pose.models.movenet import Decoder, build_movenet
+from edge_pose.models.movenet import Decoder
+from edge_pose.models.nano import build_nano
 from training.augment import MIRROR, SIDE, Augment, cut
 from training.label import turned
 from training.measure import oks
-from training.nano import VARIANT, folded_state, learner
+from training.muon import LEAST, Muon, optimizers, orthogonal
+from training.nano import folded_state, learner
 from training.pool import Pool, rendered, write
+from training.ship import BITS, rounded
 from training.targets import STRIDE, losses
 from training.train import Plan, rate, train
 
@@ -73,12 +76,51 @@ def test_folding_the_normalisations_changes_nothing():
     pictures = torch.rand(2, 3, 192, 192) * 255
     for _ in range(3):  # statistics that are not the ones of the start
         net.train()(pictures)
-    plain = build_movenet(VARIANT, decode="outside", layout="nchw")
+    plain = build_nano(decode="outside", layout="nchw")
     plain.load_state_dict(folded_state(net.eval()))
     with torch.no_grad():
         for ours, theirs in zip(plain(pictures), net(pictures), strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
     assert sum(p.numel() for p in plain.parameters()) <= 1_500_000
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (20, 20)])
+def test_all_directions_are_followed_about_equally_far(shape):
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(3)) @ torch.diag(
+        torch.logspace(0, -2, shape[1])
+    )
+    values = torch.linalg.svdvals(orthogonal(matrix))
+    assert values.max() < 1.3 and values.median() > 0.6
+    assert torch.isfinite(orthogonal(torch.zeros(shape))).all()
+
+
+def test_every_weight_has_one_optimizer():
+    net = learner()
+    muon, adam = optimizers(net, 0.01, 0.1)
+    theirs = [p for optimizer in (muon, adam) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(map(id, theirs)) == sorted(id(p) for p in net.parameters())
+    assert isinstance(muon, Muon) and min(len(p) for group in muon.param_groups for p in group["params"]) >= LEAST
+    assert id(net.backbone.stem.conv.weight) not in {id(p) for group in muon.param_groups for p in group["params"]}
+
+
+def test_muon_finds_the_least():
+    torch.manual_seed(0)
+    wanted, weight = torch.randn(16, 4, 3, 3), torch.nn.Parameter(torch.zeros(16, 4, 3, 3))
+    muon = Muon([weight], lr=0.1, decay=0.0)
+    for step in range(200):
+        muon.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
+        muon.zero_grad()
+        ((weight - wanted) ** 2).sum().backward()
+        muon.step()
+    assert float((weight - wanted).abs().mean().detach()) < 0.1
+
+
+def test_rounded_weights_are_near_and_end_in_zeros():
+    weight = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    near = rounded(weight)
+    torch.testing.assert_close(near, weight, rtol=2.0 ** -(BITS + 1), atol=0)
+    assert not (near.numpy().view(np.uint32) & ((1 << 23 - BITS) - 1)).any()
+    assert rounded(near).equal(near) and rounded(torch.zeros(2)).equal(torch.zeros(2))
 
 
 def test_joints_stay_on_what_they_mark():
