@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 from edge_pose.errors import EdgePoseError
 
@@ -144,14 +145,21 @@ def check_interrupted() -> None:
         raise SystemExit(128 + _asked_to_stop[0])
 
 
-def wait_for_stop() -> None:
-    """Wait for Ctrl-C or SIGTERM; whichever comes is the end of what was asked for, and no interruption."""
+@contextlib.contextmanager
+def until_stopped() -> Iterator[None]:
+    """Run what has no end of its own: Ctrl-C or SIGTERM is the end of what was asked for, and no interruption."""
     try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _asked_to_stop.clear()
+
+
+def wait_for_stop() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    with until_stopped():
         while True:
             check_interrupted()
             time.sleep(0.2)
-    except (KeyboardInterrupt, SystemExit):
-        _asked_to_stop.clear()
 
 
 def one_line(text: str) -> str:

@@ -3,81 +3,112 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import itertools
+import os
 import statistics
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_pose.cli.common import Threads, advise, progress, say, show_warnings
-from edge_pose.cli.stream import Web, WebToken, check_page, turns
-from edge_pose.errors import EdgePoseError, PipelineError
+from edge_pose.cli import check_interrupted, one_line, until_stopped
+from edge_pose.cli.common import Threads, advise, check_writable, keep_inputs, progress, say, show_warnings
+from edge_pose.cli.stream import Page, Web, WebToken, turns
+from edge_pose.errors import EdgePoseError, OutputError
 
 if TYPE_CHECKING:
     from edge_pose.estimators import Estimator
     from edge_pose.fall import FallEvent
-    from edge_pose.frames import Frame, Image
-    from edge_pose.pipeline import Pipeline, Result
+    from edge_pose.frames import Image
+    from edge_pose.pipeline import Result
+    from edge_pose.sources import Source
+    from edge_pose.web import WebPage
 
 MODEL = "edge-pose-nano"
+KEPT = ("fall.mp4", "fall.jpg", "poses.jsonl", "events.jsonl")  # of the clip
+MADE = tuple(f"{MODEL}{precision}{end}" for precision in ("", "-int8") for end in (".onnx", ".report.json"))
 STAGES = ("preprocess", "network", "decode", "track", "smooth", "fall", "total")
 RED = (40, 40, 230)
 
+Output = Annotated[Path, typer.Option(help="Folder for what is made; takes the place of an earlier demo's.")]
+
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for what is made.")] = Path("edge-pose-demo"),
-    web: Web = None,
-    web_token: WebToken = None,
-    threads: Threads = None,
+    output: Output = Path("edge-pose-demo"), web: Web = None, web_token: WebToken = None, threads: Threads = None
 ) -> None:
     """Show all of it, offline, with a model and a clip that are in the package."""
     show_warnings()
-    check_page(web)
+    page = Page(web, web_token, False, None)
     start = time.monotonic()
     from edge_pose import zoo
     from edge_pose.estimators import load
+    from edge_pose.sources import open_source
 
-    page = _page(web, web_token)
+    clip, network = zoo.BUNDLED / "fall.mp4", zoo.BUNDLED / f"{MODEL}.onnx"
     with contextlib.ExitStack() as stack:
-        if page is not None:
-            stack.enter_context(page)
-        model = _exported(output)
-        clip = zoo.BUNDLED / "fall.mp4"
-        with load(model, threads=threads) as estimator:
-            events, times, count = _watched(estimator, clip, output)
-        say(f"\n{clip.name}: {count} frames")
-        for event in events:
+        frames = stack.enter_context(open_source(str(clip)))
+        page.open(stack, frames, title="demo")
+        stack.enter_context(_alone(output, (clip, network)))
+        kept = _Kept(output, frames.fps)
+        model = _exported(network, output)
+        estimator = stack.enter_context(load(model, threads=threads))
+        times = _watched(estimator, frames, kept)
+        say(f"\n{clip.name}: {len(times['total'])} frames")
+        for event in kept.events:
             say(f"{event.time_s:9.2f} s  {event.event}  person {event.track_id}  {event.confidence:.2f}")
         _table(times)
-        names = ("fall.mp4", "fall.jpg", "poses.jsonl", "events.jsonl", model.name)
-        say(f"\nin {output}: {', '.join(name for name in names if (output / name).exists())}")
+        names = [name for name in (*KEPT, model.name) if (output / name).exists()]
+        say("\n" + one_line(f"in {output}: {', '.join(names)}"))
         say(f"done in {time.monotonic() - start:.0f} s")
-        if [e.event for e in events].count("fall.confirmed") != 1:
+        if [event.event for event in kept.events].count("fall.confirmed") != 1:
             raise EdgePoseError("the demo's one fall was not told once: this installation does not work as it should")
         advise(MODEL)
-        if page is not None:
-            say(f"page: {page.url}   (Ctrl-C ends it)")
-            with load(model, threads=threads) as estimator:
-                _served(estimator, clip, page)
+        if page.shown is not None:
+            say(f"the clip goes on, until Ctrl-C: {page.shown.url}")
+            with until_stopped():
+                _served(estimator, clip, page.shown)
 
 
-def _exported(output: Path) -> Path:
+@contextlib.contextmanager
+def _alone(folder: Path, inputs: Sequence[Path]) -> Iterator[None]:
+    """Make the folder and keep other demos out of it; tell before the work what could not be written after it."""
+    from edge_pose.sinks.files import prepare_folder
+
+    prepare_folder(folder)
+    paths = [folder / name for name in (*KEPT, *MADE)]
+    keep_inputs(paths, inputs)
+    for path in paths:
+        check_writable(path)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        os.close(descriptor)
+        raise OutputError(f"another demo is at work in {folder}: wait for it, or name another --output") from err
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _exported(network: Path, output: Path) -> Path:
     """Export the bundled model to INT8, calibrated and judged with bundled pictures; returns what is to be run."""
     from rich.console import Console
 
-    from edge_pose import zoo
     from edge_pose.export.run import Job, run
     from edge_pose.export.source import Wanted
 
     job = Job(
-        wanted=Wanted(MODEL, zoo.BUNDLED / f"{MODEL}.onnx"),
+        wanted=Wanted(MODEL, network),
         output=output,
         precision="int8",
-        calib=zoo.BUNDLED / "pictures",
+        calib=network.with_name("pictures"),
         calibrator="entropy",
         frames=(48, 32),
     )
@@ -86,66 +117,80 @@ def _exported(output: Path) -> Path:
     return Path(report.files.get("model", report.files["float model"]))
 
 
-def _watched(estimator: Estimator, clip: Path, output: Path) -> tuple[list[FallEvent], dict[str, list[float]], int]:
-    """Run the clip through everything; returns the events, each stage's milliseconds, and how many frames there were.
-
-    Writes fall.mp4 with skeletons, fall.jpg (the frame of the alarm), poses.jsonl and events.jsonl.
-    """
+def _watched(estimator: Estimator, frames: Source, kept: _Kept) -> dict[str, list[float]]:
+    """Run the clip through everything; returns each stage's milliseconds, frame by frame."""
     from edge_pose.fall import FallConfig
     from edge_pose.pipeline import Pipeline
-    from edge_pose.sinks import open_sinks
-    from edge_pose.sources import open_source
 
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    alarm = _Alarm(output / "fall.jpg")
-    with open_source(str(clip)) as frames:
-        sinks = open_sinks(
-            json_path=output / "poses.jsonl", video_path=output / "fall.mp4", fps=frames.fps, count=frames.count
-        )
-        with (
-            sinks,
-            Pipeline(estimator, frames, smooth=True, fall=FallConfig()) as stream,
-            progress(clip.name, frames.count) as bar,
-        ):
-            for result in filter(None, turns(stream)):
-                for stage in STAGES:
-                    times[stage].append(result.timings_ms.get(stage, 0.0))
-                shown = alarm.shown(result)
-                sinks.write(shown, result.poses, result.timings_ms)
-                bar.advance()
-            alarm.events.extend(stream.ending)
-    lines = "".join(event.to_json() + "\n" for event in alarm.events)
-    (output / "events.jsonl").write_text(lines, encoding="utf-8")
-    return alarm.events, times, len(times["total"])
+    with (
+        kept,
+        Pipeline(estimator, frames, smooth=True, fall=FallConfig()) as stream,
+        progress("fall.mp4", frames.count) as bar,
+    ):
+        for result in filter(None, turns(stream)):
+            for stage in STAGES:
+                times[stage].append(result.timings_ms.get(stage, 0.0))
+            kept.write(result)
+            bar.advance()
+        kept.tell(stream.ending)
+    return times
 
 
-class _Alarm:
-    """Keeps the events, and writes them on the frames while somebody is down."""
+class _Kept:
+    """What is kept of the clip in a folder: fall.mp4 with skeletons, fall.jpg (the alarm's frame), poses and events.
 
-    def __init__(self, picture: Path) -> None:
-        self.picture = picture
-        picture.unlink(missing_ok=True)  # of an earlier run
+    What an earlier demo left stays until the first frame. Raises OutputError, also at once where that can be known.
+    """
+
+    def __init__(self, folder: Path, fps: float) -> None:
+        from edge_pose.sinks import JsonlSink, VideoSink
+        from edge_pose.sinks.files import Records
+        from edge_pose.sinks.open import Sinks
+
+        video, self._picture, poses, events = (folder / name for name in KEPT)
+        self._sinks = Sinks((VideoSink(video, fps=fps), JsonlSink(poses)))
+        self._lines = Records(events)
+        self._down = False
         self.events: list[FallEvent] = []
-        self.down = False
 
-    def shown(self, result: Result) -> Frame:
-        """Return the frame as it goes into the video; the one of the alarm is kept as a picture."""
-        self.events.extend(result.events)
+    def __enter__(self) -> _Kept:
+        from edge_pose.sinks.files import failed
+
+        for path in (self._picture, self._lines.path):  # not in every clip is there something for them
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as err:
+                raise failed(path, err) from err
+        self._sinks.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._sinks.__exit__(*error)
+        self._lines.commit()
+
+    def write(self, result: Result) -> None:
+        """Add a frame, framed in red while somebody is down; the one of the alarm is also kept as a picture."""
+        self.tell(result.events)
         told = [event.event for event in result.events]
-        self.down = (self.down or "fall.confirmed" in told) and "fall.recovered" not in told
-        if not self.down:
-            return result.frame
-        frame = replace(result.frame, image=_framed(result.frame.image, "FALL"))
+        self._down = (self._down or "fall.confirmed" in told) and "fall.recovered" not in told
+        frame = replace(result.frame, image=_framed(result.frame.image)) if self._down else result.frame
         if "fall.confirmed" in told:
-            import cv2
-
             from edge_pose.drawing import draw
+            from edge_pose.sinks.files import write_whole
+            from edge_pose.sinks.images import encoded
 
-            cv2.imwrite(str(self.picture), draw(frame.image, result.poses))
-        return frame
+            write_whole(self._picture, encoded(self._picture, draw(frame.image, result.poses)))
+        self._sinks.write(frame, result.poses, result.timings_ms)
+
+    def tell(self, events: Sequence[FallEvent]) -> None:
+        """Add events."""
+        for event in events:
+            self.events.append(event)
+            self._lines.append(event.to_json().encode() + b"\n")
 
 
-def _framed(image: Image, word: str) -> Image:
+def _framed(image: Image) -> Image:
     """Return a copy with a red border and a word in a corner."""
     import cv2
 
@@ -153,7 +198,7 @@ def _framed(image: Image, word: str) -> Image:
     height, width = drawn.shape[:2]
     cv2.rectangle(drawn, (2, 2), (width - 3, height - 3), RED, 4)
     cv2.rectangle(drawn, (2, 2), (104, 38), RED, -1)
-    cv2.putText(drawn, word, (12, 31), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 2, cv2.LINE_AA)
+    cv2.putText(drawn, "FALL", (12, 31), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 2, cv2.LINE_AA)
     return drawn
 
 
@@ -172,40 +217,19 @@ def _table(times: dict[str, list[float]]) -> None:
     Console().print(table)
 
 
-def _page(web: str | None, token: str | None) -> Any:
-    """Open the page before the work, so that an address that cannot be had is told at once."""
-    if web is None:
-        return None
-    from edge_pose.web import WebPage
-
-    return WebPage(web, token=token, title="demo")
-
-
-def _served(estimator: Estimator, clip: Path, page: Any) -> None:
-    """Show the clip on the page again and again, at its own pace, until Ctrl-C."""
+def _served(estimator: Estimator, clip: Path, page: WebPage) -> None:
+    """Show the clip on the page again and again, at its own pace, as a camera would."""
     from edge_pose.fall import FallConfig
     from edge_pose.pipeline import Pipeline
     from edge_pose.sources import open_source
 
-    with open_source(str(clip)) as frames:
-        images = [frame.image for frame in frames]
-        step = 1 / (frames.fps or 15.0)
-    over = threading.Event()
+    estimator.reset()
+    start, number = time.monotonic(), itertools.count()
     with Pipeline(estimator, smooth=True, fall=FallConfig(), viewers=(page,)) as stream:
-        player = threading.Thread(target=_play, args=(stream, images, step, over), name="demo-player", daemon=True)
-        player.start()
-        try:
-            for _ in turns(stream):
-                pass
-        finally:
-            over.set()
-            player.join()
-
-
-def _play(stream: Pipeline, images: Sequence[Image], step: float, over: threading.Event) -> None:
-    """Push the frames as a camera would, from the first one again after the last."""
-    start, number = time.monotonic(), 0
-    with contextlib.suppress(PipelineError):  # it is closed, or what went wrong is raised where results are taken
-        while not over.wait(max(0.0, start + number * step - time.monotonic())):
-            stream.push(images[number % len(images)], number * step)
-            number += 1
+        while True:
+            with open_source(str(clip)) as frames:
+                for frame in frames:
+                    check_interrupted()
+                    due_s = next(number) / frames.fps
+                    time.sleep(max(0.0, start + due_s - time.monotonic()))
+                    stream.push(frame.image, due_s)

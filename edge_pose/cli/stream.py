@@ -71,15 +71,17 @@ class Page:
         self.shown: WebPage | None = None
         self._stays = False
 
-    def open(self, stack: contextlib.ExitStack, frames: Source, *, aside: bool = False) -> None:
-        """Serve it, where it was asked for, as long as the stack lasts."""
+    def open(
+        self, stack: contextlib.ExitStack, frames: Source, *, title: str | None = None, aside: bool = False
+    ) -> None:
+        """Serve it, where it was asked for, as long as the stack lasts. title: by default the name of the source."""
         web, token, privacy, zones = self._asked
         if web is None:
             return
         from edge_pose.web import WebPage
 
         self.shown = stack.enter_context(
-            WebPage(web, token=token, privacy=privacy, zones_path=zones, title=frames.name)
+            WebPage(web, token=token, privacy=privacy, zones_path=zones, title=title or frames.name)
         )
         self._stays = not frames.live and frames.max_frames is None
         say(f"page: {self.shown.url}", aside=aside)
