@@ -68,7 +68,7 @@ lint: $(VENV)/.test
 	cd build/site && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p edge_pose
 
 demo: $(BIN)/edge-pose
-	$(BIN)/edge-pose demo --output $(OUT)
+	$(BIN)/edge-pose demo --output "$(OUT)"
 
 # SECONDS for each target; clang with its fuzzer runtime is needed (Debian: clang libclang-rt-14-dev).
 SECONDS ?= 60
@@ -93,4 +93,4 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/kernels.py
 
 clean:
-	rm -rf build dist $(OUT) *.egg-info edge_pose/*.so $(VENV)/.test $(BIN)/edge-pose
+	rm -rf build dist "$(OUT)" *.egg-info edge_pose/*.so $(VENV)/.test $(BIN)/edge-pose
