@@ -140,16 +140,19 @@ def _watched(estimator: Estimator, frames: Source, kept: _Kept) -> dict[str, lis
 class _Kept:
     """What is kept of the clip in a folder: fall.mp4 with skeletons, fall.jpg (the alarm's frame), poses and events.
 
-    What an earlier demo left stays until the first frame. Raises OutputError, also at once where that can be known.
+    Whether that can be written is known at once. What an earlier demo kept goes first, so that what is there belongs
+    together, wherever this one ends. Raises OutputError.
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
         from edge_pose.sinks import JsonlSink, VideoSink
-        from edge_pose.sinks.files import Records
+        from edge_pose.sinks.files import Records, prepare_file
         from edge_pose.sinks.open import Sinks
 
-        video, self._picture, poses, events = (folder / name for name in KEPT)
+        self._paths = [folder / name for name in KEPT]
+        video, picture, poses, events = self._paths
         self._sinks = Sinks((VideoSink(video, fps=fps), JsonlSink(poses)))
+        self._picture = prepare_file(picture, whole=True)
         self._lines = Records(events)
         self._down = False
         self.events: list[FallEvent] = []
@@ -157,17 +160,19 @@ class _Kept:
     def __enter__(self) -> _Kept:
         from edge_pose.sinks.files import failed
 
-        for path in (self._picture, self._lines.path):  # not in every clip is there something for them
+        for path in filter(Path.is_file, self._paths):
             try:
-                path.unlink(missing_ok=True)
+                path.resolve().unlink()  # where a link leads: there the next one goes, too
             except OSError as err:
                 raise failed(path, err) from err
         self._sinks.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._sinks.__exit__(*error)
-        self._lines.commit()
+        try:
+            self._sinks.__exit__(*error)
+        finally:
+            self._lines.commit()
 
     def write(self, result: Result) -> None:
         """Add a frame, framed in red while somebody is down; the one of the alarm is also kept as a picture."""

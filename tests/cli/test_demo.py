@@ -128,7 +128,9 @@ def test_the_page_shows_the_clip_until_it_is_stopped(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_clip_it_leaves_what_belongs_together(how, tmp_path):
-    for name in ("fall.jpg", "events.jsonl", "poses.jsonl"):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "poses.jsonl").symlink_to(tmp_path / "elsewhere" / "p.jsonl")
+    for name in demo.KEPT:
         (tmp_path / name).write_text("of an earlier demo\n")
     process = started(tmp_path)
     try:
@@ -142,7 +144,15 @@ def test_stopped_in_the_clip_it_leaves_what_belongs_together(how, tmp_path):
     told = [json.loads(line)["frame"] for line in (tmp_path / "poses.jsonl").read_text().splitlines()]
     assert told == list(range(len(told))) and len(told) >= 20
     assert abs(seen(tmp_path / "fall.mp4")[0] - len(told)) <= 1
-    assert {path.name for path in tmp_path.iterdir()} == {"fall.mp4", "poses.jsonl"}  # there was no fall yet
+    assert {path.name for path in tmp_path.iterdir()} == {"fall.mp4", "poses.jsonl", "elsewhere"}  # no fall yet
+
+
+def test_stopped_before_the_first_frame_nothing_of_an_earlier_demo_is_taken_for_its_own(tmp_path):
+    for name in demo.KEPT:
+        (tmp_path / name).write_text("of an earlier demo\n")
+    with pytest.raises(KeyboardInterrupt), demo._Kept(tmp_path, 15.0):
+        raise KeyboardInterrupt
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"poses.jsonl": ""}
 
 
 @pytest.fixture
