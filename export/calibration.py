@@ -31,7 +31,7 @@ KEPT_BYTES = 512 << 20  # decoded frames that stay in memory
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """One frame: where it is from ("clip.mp4#120"), and its picture (H, W, 3) uint8 BGR."""
+    """One frame: where it is from ("clips/a.mp4#120"; no other frame has that name), and its picture (H, W, 3) BGR."""
 
     name: str
     image: Image
@@ -43,11 +43,15 @@ People = Callable[[Shot], Boxes]
 class Frames:
     """Shots that can be gone through again and again, the same ones each time.
 
-    problems: a line for each file that could not be read. Decoded pictures stay in memory up to 512 MiB.
+    problems: a line for each file that could not be read; looked_at: how many files there were, these among them.
+    Decoded pictures stay in memory up to 512 MiB.
     """
 
-    def __init__(self, takes: Sequence[Take], problems: Sequence[str] = (), shots: Sequence[Shot] = ()) -> None:
+    def __init__(
+        self, takes: Sequence[Take], problems: Sequence[str] = (), shots: Sequence[Shot] = (), looked_at: int = 0
+    ) -> None:
         self.takes, self.problems = tuple(takes), list(problems)
+        self.looked_at = max(looked_at, len(self.takes) + len(self.problems))
         self._shots = {shot.name: shot for shot in shots}
         self._bytes = sum(shot.image.nbytes for shot in shots)
         self._fixed = tuple(self._shots)
@@ -60,7 +64,7 @@ class Frames:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the shots, in order."""
-        chosen = (f"{take.footage.path.name}#{i}" for take in self.takes for i in take.indices)
+        chosen = (take.name_of(index) for take in self.takes for index in take.indices)
         return (*self._fixed, *chosen)
 
     def __len__(self) -> int:
@@ -69,13 +73,13 @@ class Frames:
     def __iter__(self) -> Iterator[Shot]:
         yield from (self._shots[name] for name in self._fixed)
         for take in self.takes:
-            names = [f"{take.footage.path.name}#{index}" for index in take.indices]
+            names = [take.name_of(index) for index in take.indices]
             if all(name in self._shots for name in names):
                 yield from (self._shots[name] for name in names)
                 continue
             try:
                 for index, image in read_take(take):
-                    shot = Shot(f"{take.footage.path.name}#{index}", image)
+                    shot = Shot(take.name_of(index), image)
                     if shot.name not in self._shots and self._bytes + image.nbytes <= KEPT_BYTES:
                         self._shots[shot.name] = shot
                         self._bytes += image.nbytes
@@ -125,7 +129,11 @@ def frames_from(
     held = set(order[: max(1, round(len(footage) * HELD_SHARE))].tolist())
     ours = [item for i, item in enumerate(footage) if i not in held]
     theirs = [item for i, item in enumerate(footage) if i in held]
-    return Frames(spread(ours, count, rng), problems), Frames(spread(theirs, held_out, rng), problems)
+    files = len(footage) + len(problems)
+    return (
+        Frames(spread(ours, count, rng), problems, looked_at=files),
+        Frames(spread(theirs, held_out, rng), problems, looked_at=files),
+    )
 
 
 def _cut(

@@ -39,6 +39,10 @@ class Take:
     footage: Footage
     indices: tuple[int, ...]
 
+    def name_of(self, index: int) -> str:
+        """Return what tells a frame from all others: files of two folders may have one name."""
+        return f"{self.footage.path}#{index}"
+
 
 def find_footage(where: Path | str) -> tuple[list[Footage], list[str]]:
     """Return the readable files of a folder or pattern in natural order, and a line for each that is none.
@@ -48,7 +52,7 @@ def find_footage(where: Path | str) -> tuple[list[Footage], list[str]]:
     """
     found: list[Footage] = []
     problems: list[str] = []
-    paths = _listed(where)
+    paths = listed(where)
     for path in paths:
         try:
             if is_picture(first_bytes(path)):
@@ -70,7 +74,8 @@ def find_footage(where: Path | str) -> tuple[list[Footage], list[str]]:
     return found, problems
 
 
-def _listed(where: Path | str) -> list[Path]:
+def listed(where: Path | str) -> list[Path]:
+    """Return the files of a folder or pattern, or the one file, in natural order. Raises ExportError for neither."""
     path = Path(where)
     if path.is_dir():
         paths = [p for p in path.iterdir() if not p.name.startswith(".")]

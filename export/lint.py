@@ -92,12 +92,12 @@ def _few(count: int) -> Finding | None:
 
 
 def _unreadable(frames: Frames) -> Finding | None:
-    files = len(frames.takes)
-    if not frames.problems or len(frames.problems) <= UNREADABLE * files:
+    files = max(frames.looked_at, len(frames.problems))
+    if len(frames.problems) <= UNREADABLE * files:
         return None
     return Finding(
         "unreadable",
-        f"{len(frames.problems)} files cannot be read, the first: {frames.problems[0]}",
+        f"{len(frames.problems)} of {files} files cannot be read, the first: {frames.problems[0]}",
         "what they show is missing from the calibration",
         "copy them again or take them out",
     )

@@ -84,6 +84,17 @@ def test_the_count_is_a_cap(folder):
     assert len(frames_from(folder, count=10_000)[0]) < 60  # frames nearer than 5 show the same
 
 
+def test_files_of_one_name_in_two_folders_are_two(tmp_path):
+    for grey, name in enumerate("abcdef"):
+        (tmp_path / name).mkdir()
+        picture(tmp_path / name / "1.png", 40 * grey)
+    ours, held = frames_from(tmp_path / "*" / "1.png", count=20, held_out=10)
+    shown = [int(shot.image.mean()) for shot in (*ours, *held)]
+    assert sorted(shown) == [0, 40, 80, 120, 160, 200]
+    assert len({*ours.names, *held.names}) == 6
+    assert len(ours.first(3)) == 3
+
+
 def test_one_video_is_cut_in_time(tmp_path, caplog):
     clip(tmp_path / "only.avi", 90)
     ours, held = frames_from(tmp_path / "only.avi", count=10, held_out=5)

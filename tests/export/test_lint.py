@@ -1,11 +1,12 @@
 """The calibration doctor: each flaw is found where it is, not where it is not, and --strict refuses."""
 
+import cv2
 import numpy as np
 import pytest
 
 from edge_pose.errors import ExportError
 from edge_pose.export import samples
-from edge_pose.export.calibration import Frames
+from edge_pose.export.calibration import Frames, frames_from
 from edge_pose.export.lint import examine, judge, saturation
 from edge_pose.poses import Poses
 from edge_pose.skeleton import COCO17, Skeleton
@@ -114,3 +115,15 @@ def test_a_warning_names_the_risk_and_strict_refuses(good, caplog):
     with pytest.raises(ExportError, match=r"--strict refuses .*only 3 pictures"):
         judge(flaws, strict=True)
     judge([], strict=True)  # nothing to refuse
+
+
+@pytest.mark.parametrize(("broken", "said"), [(4, False), (5, False), (6, True)])
+def test_unreadable_files_are_a_share_of_all_files(broken, said, good, tmp_path):
+    """Not of those that were drawn: a few bad ones among very many are no flaw of the set."""
+    images, found = good
+    for number in range(100 - broken):
+        assert cv2.imwrite(str(tmp_path / f"{number}.png"), images[number % 40])
+    for number in range(broken):
+        (tmp_path / f"x{number}.jpg").write_bytes(b"\xff\xd8\xff")
+    frames, _ = frames_from(tmp_path, count=40)
+    assert ("unreadable" in {finding.code for finding in examine(frames, found)}) == said
