@@ -11,7 +11,7 @@ import onnx
 
 from edge_pose.backends import open_backend
 from edge_pose.backends.rebatch import open_batch
-from edge_pose.errors import ExportError
+from edge_pose.errors import ExportError, SpecError
 from edge_pose.export import graphs, samples
 from edge_pose.export.metadata import write_spec
 from edge_pose.spec import ModelSpec
@@ -24,14 +24,15 @@ TOLERANCE = 1e-3  # of the output's spread, or absolute where that is larger
 def onnx_from_foreign(path: Path, spec: ModelSpec, *, size: HW | None = None) -> tuple[onnx.ModelProto, list[str]]:
     """Return the graph of a file with a specification inside, and what could not be made ours, in words.
 
-    Raises CheckpointError for a damaged file, ExportError for a size that the graph is not made for, and where the
-    rewritten graph would not give what the file gives.
+    Raises CheckpointError for a damaged file, SpecError for another input than the graph has, ExportError for a size
+    that the graph is not made for, and where the rewritten graph would not give what the file gives.
     """
     model = onnx.load(path)
+    drop_listed_weights(model)
     check_size(model, spec, size, path)
+    check_input(model, spec, path)
     notes: list[str] = []
     model = at_opset(model, notes)
-    drop_listed_weights(model)
     model.ir_version = graphs.IR_VERSION
     with tempfile.TemporaryDirectory() as folder:
         model = with_open_batch(model, Path(folder), notes)
@@ -52,6 +53,34 @@ def check_size(model: onnx.ModelProto, spec: ModelSpec, size: HW | None, path: P
         f"--size {size[0]}x{size[1]} cannot be had: the graph in {path.name} is fixed to "
         f"{'x'.join(map(str, sides))}; give weights that the network can be built with (.pt, .pth, .safetensors)"
     )
+
+
+def check_input(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> None:
+    """Raise SpecError where the graph does not take the one picture that the specification describes."""
+    inputs = model.graph.input
+    if len(inputs) != 1 or not model.graph.output:
+        names = ", ".join(value.name for value in inputs)
+        raise SpecError(
+            f"{path.name} has {len(inputs)} inputs ({names}) and {len(model.graph.output)} outputs: a pose model takes "
+            "one picture, and answers"
+        )
+    tensor = inputs[0].type.tensor_type
+    dims = tuple(dim.dim_value for dim in tensor.shape.dim)
+    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    kind = {"float": "float32"}.get(kind, kind)
+    about = spec.input
+    wanted = (3, *about.hw) if about.layout == "NCHW" else (*about.hw, 3)
+    fits = len(dims) == 4 and all(have in (0, side) for have, side in zip(dims[1:], wanted, strict=True))
+    if not fits or kind != about.dtype:
+        raise SpecError(
+            f"{path.name} takes {kind} {shown(dims)}, and its specification says {about.dtype} {shown((0, *wanted))} "
+            f"({about.layout}): correct input.height, width, layout or dtype in it"
+        )
+
+
+def shown(dims: tuple[int, ...]) -> str:
+    """Write a shape for people; 0 is any number."""
+    return f"({', '.join(str(size or '?') for size in dims)})"
 
 
 def at_opset(model: onnx.ModelProto, notes: list[str]) -> onnx.ModelProto:

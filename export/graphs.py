@@ -15,6 +15,7 @@ from edge_pose.errors import ExportError
 # The newest that every TensorRT from 8.6 on reads, and the oldest with all that our networks use.
 OPSET, IR_VERSION = 17, 8
 BATCH = "N"
+QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 Shapes = Sequence[tuple[int | str, ...]]
 
 
@@ -40,6 +41,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
         try:
             onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as err:  # ONNX Runtime's own exceptions share no base but Exception
+            target.write_bytes(model.SerializeToString())  # says so where it is the disk that is full
             raise ExportError(f"ONNX Runtime refuses the graph: {' '.join(str(err).split())[:300]}") from err
         simpler = onnx.load(target)
     if any(node.domain not in ("", "ai.onnx") for node in simpler.graph.node):
@@ -52,6 +54,11 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
         node.doc_string = ""
     del simpler.graph.value_info[:]
     return simpler
+
+
+def is_quantised(model: onnx.ModelProto) -> bool:
+    """Say whether some layers of a graph already compute in integers, or between nodes that round to them."""
+    return any(node.op_type in QUANTISED for node in model.graph.node)
 
 
 def name_nodes(model: onnx.ModelProto) -> None:

@@ -32,7 +32,7 @@ def onnx_from_torch(net: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
     """Write a network in eval mode as ONNX: opset 17, IR 8, batch axis "N", simplified, checked, self-describing.
 
     spec: of the network; the names of the outputs are filled in. Raises ExportError where torch or onnx refuse, or
-    where the graph does not give what the network gives, to 1e-3, with 1 row and with 5.
+    where the graph does not give what the network gives, to 1e-3, with 1 row and with 3.
     """
     inputs = torch.from_numpy(samples.batch(spec, TRACED_ROWS).astype(np.float32))
     with torch.inference_mode():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_pose.errors import ExportError, OutputError
+from edge_pose.errors import EdgePoseError, OutputError
 from edge_pose.export import graphs
 from edge_pose.export.calibration import COUNT, HELD_OUT, frames_from
+from edge_pose.export.checks import check_folder, check_job, check_product, file_name
 from edge_pose.export.evidence import Evidence, evidence_from
 from edge_pose.export.latency import Candidate, timings
 from edge_pose.export.product import Product, halved, save_checked
 from edge_pose.export.quantise import Calibrator, Settings, Times, cpu_int8, tensorrt_int8
 from edge_pose.export.report import Report
-from edge_pose.export.source import Wanted, float_graph, own_spec
+from edge_pose.export.source import Wanted, float_graph
 
 Precision = Literal["fp32", "fp16", "int8"]
 Target = Literal["cpu", "tensorrt", "tensorrt-rtx"]
@@ -58,15 +59,27 @@ class Job:
 def run(job: Job, tell: Tell = lambda line: None) -> Report:
     """Export; what was there before stays unless all of it worked. tell: called with a line before each long step.
 
-    Raises ExportError, SpecError, CheckpointError, ModelNotFoundError, OutputError, MissingDependencyError.
+    Raises ExportError, SpecError, CheckpointError, ModelNotFoundError, OutputError, MissingDependencyError,
+    DeviceError.
     """
-    start = time.monotonic()
-    check_folder(job.output)
     check_job(job)
+    check_folder(job.output)
+    try:
+        return exported(job, tell)
+    except (EdgePoseError, BrokenPipeError):
+        raise
+    except OSError as err:  # of a temporary file: what stays is written by export.files
+        where = err.filename or tempfile.gettempdir()
+        raise OutputError(f"{where}: {err.strerror or err}; TMPDIR names another folder for temporary files") from err
+
+
+def exported(job: Job, tell: Tell) -> Report:
+    """Do what `run` says."""
+    start = time.monotonic()
     tell(f"{job.wanted.model}: float graph")
     source = float_graph(job.wanted)
-    base = job.output / f"{source.spec.name}.onnx"
-    check_source(source.weights, base)
+    base = job.output / f"{file_name(source.spec)}.onnx"
+    check_product(source, base, job)
     save_checked(source.model, base)
     product = Product(base, source.model, source.spec, notes=source.notes)
     times: Times = {}
@@ -106,25 +119,6 @@ def run(job: Job, tell: Tell = lambda line: None) -> Report:
     )
     report.write(job.output / f"{report.model}.report.json")
     return report
-
-
-def check_job(job: Job) -> None:
-    """Refuse before the work what could only fail after it. Raises ExportError, MissingDependencyError."""
-    if job.precision == "int8" and job.calib is None:
-        raise ExportError(
-            "--precision int8 needs --calib: a folder of pictures or videos that show what the model will see"
-        )
-    if job.calib is not None and not job.calib.exists():
-        raise ExportError(f"--calib {job.calib}: there is no such file or folder")
-    if job.target == "cpu":
-        if job.engine:
-            raise ExportError(f"{', '.join(job.engine)}: these are choices of a TensorRT engine; add --target tensorrt")
-        return
-    from edge_pose.backends.tensorrt_library import import_library
-    from edge_pose.export.tensorrt import BuildOptions
-
-    BuildOptions(**job.engine)
-    import_library(job.target)
 
 
 def reduced(base: Product, job: Job, tell: Tell) -> tuple[Product, Times]:
@@ -178,19 +172,3 @@ def holding(engine: Path) -> tuple[dict[str, float], tuple[str, ...]]:
         why = document.not_compared if document else "it says nothing of itself"
         return {}, (f"The engine was not compared with ONNX Runtime: {why}.",)
     return {f"engine_{name}": value for name, value in document.agreement.items()}, ()
-
-
-def check_source(source: Path, base: Path) -> None:
-    """Refuse to put a file in the place of the one that it is made from, unless that was ours. Raises OutputError."""
-    if base.exists() and source.exists() and base.samefile(source) and own_spec(source) is None:
-        raise OutputError(f"{base} is what the export is made from, and would be replaced: name another --output")
-
-
-def check_folder(folder: Path) -> None:
-    """Fail before the work rather than after it. Raises OutputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise OutputError(f"cannot write into {folder}: {err.strerror or err}") from err
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"cannot write into {folder}: no permission")

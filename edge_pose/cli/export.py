@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edge_pose.cli import check_interrupted
 from edge_pose.cli.common import show_warnings
 from edge_pose.errors import ExportError, MissingDependencyError
 
@@ -80,7 +81,12 @@ def export(
         strict=strict,
         engine={name: value for name, value in engine.items() if value not in (None, False, ())},
     )
-    report = run.run(job, lambda line: sys.stderr.write(f"{line} ...\n"))
+
+    def tell(line: str) -> None:
+        check_interrupted()  # compiled modules lose what Ctrl-C raises inside them
+        sys.stderr.write(f"{line} ...\n")
+
+    report = run.run(job, tell)
     from rich.console import Console
 
     Console().print(report.table())

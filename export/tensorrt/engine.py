@@ -57,12 +57,9 @@ def engine_from_onnx(
     profiles = graph.profile(batch)
     library = import_library(target)
     check_opset(library, graph)
+    capabilities = check_machine(library, options)
     if target == "tensorrt-rtx":
         capabilities = rtx.chosen_capabilities(library, graph, options.capabilities)
-    elif options.capabilities:
-        raise ExportError("TensorRT builds for the GPU that it runs on; compute capabilities are for tensorrt-rtx")
-    else:
-        capabilities = (compute_capability(),)
     key = cache.EngineKey(
         graph.sha256, target, library.version, capabilities, graph.precision, tuple(sorted(profiles.items())),
         options.hardware, options.version_compatible, options.dla_core, options.workspace_mib,
@@ -94,6 +91,18 @@ def engine_from_onnx(
     cache.write_engine(engine, plan, document)
     log.info("%s: %.1f MB in %.1f s by %s", engine, plan.nbytes / 1e6, document.built_s, library)
     return engine
+
+
+def check_machine(library: Library, options: BuildOptions) -> tuple[str, ...]:
+    """Return the compute capabilities to build for as far as no graph is needed to tell; () for all that take it.
+
+    Raises ExportError for one that is not known, DeviceError without a GPU where one is needed.
+    """
+    if library.target == "tensorrt-rtx":
+        return rtx.named_capabilities(library, options.capabilities)
+    if options.capabilities:
+        raise ExportError("TensorRT builds for the GPU that it runs on; compute capabilities are for tensorrt-rtx")
+    return (compute_capability(),)
 
 
 @dataclass(eq=False)

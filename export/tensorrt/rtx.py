@@ -21,8 +21,8 @@ def known_capabilities(library: Library) -> tuple[str, ...]:
     return tuple(f"{number // 10}.{number % 10}" for number in sorted(map(int, digits)))
 
 
-def chosen_capabilities(library: Library, graph: Graph, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what to build for: "86", "sm_86" and "8.6" are the same; nothing asked for means all that take the graph.
+def named_capabilities(library: Library, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is asked for, each once: "86", "sm_86" and "8.6" are the same.
 
     Raises ExportError for one that this version does not build for.
     """
@@ -34,6 +34,12 @@ def chosen_capabilities(library: Library, graph: Graph, asked: tuple[str, ...]) 
             f"{library} does not build for compute capability {unknown[0]}; it knows {', '.join(known)}"
             + ("; for a Jetson Orin use --target tensorrt on the board" if unknown[0] == "8.7" else "")
         )
+    return tuple(sorted(chosen, key=known.index))
+
+
+def chosen_capabilities(library: Library, graph: Graph, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what to build for: what is asked for; nothing means all that take the graph. Raises ExportError."""
+    known, chosen = known_capabilities(library), named_capabilities(library, asked)
     product = next((node for node in graph.nodes if node.op in MATRICES and node.kind == FLOAT), None)
     if product is not None and TURING in chosen:
         raise ExportError(
@@ -43,7 +49,7 @@ def chosen_capabilities(library: Library, graph: Graph, asked: tuple[str, ...]) 
     if product is not None and TURING in known and not chosen:
         log.info("%s: not for compute capability %s: %s multiplies in float32", graph.path.name, TURING, product)
         return tuple(name for name in known if name != TURING)
-    return tuple(sorted(chosen, key=known.index)) or known
+    return chosen or known
 
 
 def dotted(name: str) -> str:

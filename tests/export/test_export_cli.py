@@ -1,9 +1,12 @@
 """`edge-pose export` as a person meets it: files, a report, and one clear line for what goes wrong."""
 
+import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +15,17 @@ import pytest
 import torch
 
 import edge_pose as ep
+from edge_pose import cli
 from edge_pose.export import run
 from edge_pose.export.latency import Timing
 from edge_pose.export.metadata import read_spec
+from tests.conftest import missing
+from tests.export.networks import plain
 from tests.export.support import export, failure, seeded
-from tests.tiny import YOLO, constant_network, yolo_answer
+from tests.tiny import HEATMAP, YOLO, constant_network, yolo_answer
 
 SMALL = ["--size", "64x64"]
+RTX = ["--target", "tensorrt-rtx", "--compute-capability"]
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +89,19 @@ def test_fp16_on_real_weights_and_photos(asset, tmp_path):
         (["yolov8s-pose"], "these weights look like yolov8n-pose"),
         (["yolov8n-pose", "--option", "classes=2"], "of another shape"),
         (["yolov8n-pose", "--option", "bins=2"], "has no option 'bins'"),
-        (["yolov8n-pose", "--calib", "nowhere"], "--calib nowhere: there is no such file or folder"),
+        (["yolov8n-pose", "--calib", "nowhere"], "--calib nowhere does not exist: give a folder or a pattern"),
+        (["yolov8n-pose", "--calib", "none/*.jpg"], "--calib none/*.jpg does not exist: give a folder or a pattern"),
+        (["yolov8n-pose", "--max-drop", "inf"], "--max-drop must be a number of at least 0, got inf; --no-gate"),
+        (["yolov8n-pose", *RTX, "9.9"], "does not build for compute capability 9.9; it knows 7.5"),
+        (["yolov8n-pose", *RTX, "new"], "'new' is no compute capability"),
         (["yolov8n-pose", "--precision", "int8"], "--precision int8 needs --calib"),
         (["yolov8n-pose", "--workspace", "64"], "add --target tensorrt"),
         (["yolov8n-pose", "--spec", "none.toml"], "cannot read the specification none.toml"),
     ],
 )
 def test_one_clear_line(words, message, weights, tmp_path, capsys):
+    if RTX[1] in words and importlib.util.find_spec("tensorrt_rtx") is None:
+        missing("TensorRT-RTX (pip install tensorrt-rtx-cu13)")
     assert message in failure(capsys, *words, "--weights", weights, "--output", tmp_path / "out")
     assert not any((tmp_path / "out").glob("*"))
 
@@ -146,6 +159,57 @@ def test_a_file_of_others_is_not_replaced_by_what_is_made_of_it(tmp_path, capsys
     line = failure(capsys, path, "--spec", tmp_path / "my.toml", "--output", tmp_path)
     assert "would be replaced: name another --output" in line
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", ["", "-fp16"], ids=["float model", "product"])
+def test_the_source_is_not_replaced_by_the_product(suffix, tmp_path, capsys):
+    """Its name may be that of what is made of it."""
+    source = plain(tmp_path / f"tiny-heatmap{suffix}.onnx")
+    del source.metadata_props[:]
+    onnx.save(source, tmp_path / f"tiny-heatmap{suffix}.onnx")
+    before = (tmp_path / f"tiny-heatmap{suffix}.onnx").read_bytes()
+    (tmp_path / "my.toml").write_text(HEATMAP.to_toml())
+    words = ("--spec", tmp_path / "my.toml", "--precision", "fp16", "--output", tmp_path)
+    assert "would be replaced" in failure(capsys, tmp_path / f"tiny-heatmap{suffix}.onnx", *words)
+    assert (tmp_path / f"tiny-heatmap{suffix}.onnx").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/b", "..", ".hidden", "nul\0"])
+def test_a_name_leads_nowhere_else(name, tmp_path, capsys):
+    """Specifications come out of files of others."""
+    model = constant_network(tmp_path / "evil.onnx", replace(YOLO, name=name), yolo_answer([]))
+    out = tmp_path / "deep" / "out"
+    assert "cannot be the name of a file" in failure(capsys, model, "--output", out)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["deep", "evil.onnx", "out"]
+
+
+def test_a_full_folder_for_temporary_files_is_named(tmp_path):
+    """Not taken for a graph that is refused."""
+    model = plain(tmp_path / "tiny.onnx")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(100_000, np.float32), "ballast"))
+    model.graph.node[-1].output[0] = "before"
+    for op, given, made in (("ReduceMean", ["image"], "mean"), ("Mul", ["mean", "ballast"], "many"),
+                            ("ReduceMin", ["many"], "least"), ("Add", ["before", "least"], "maps")):  # fmt: skip
+        reduces = {"keepdims": 0} if op.startswith("Reduce") else {}
+        model.graph.node.append(onnx.helper.make_node(op, given, [made], **reduces))
+    onnx.save(model, tmp_path / "tiny.onnx")
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "from edge_pose.cli import main; from edge_pose.export import run; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["export", str(tmp_path / "tiny.onnx"), "--output", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "File too large; TMPDIR names another folder" in done.stderr.splitlines()[-1]
+
+
+def test_a_lost_interrupt_is_asked_for_at_the_next_step(weights, tmp_path, monkeypatch, capsys):
+    """What Ctrl-C raises inside a compiled module may be dropped there."""
+    monkeypatch.setattr("edge_pose.export.run.float_graph", None)
+    monkeypatch.setattr("edge_pose.export.run.check_folder", lambda _: cli._asked_to_stop.append(signal.SIGINT))
+    assert export("yolov8n-pose", "--weights", weights, "--output", tmp_path) == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_an_interruption_leaves_nothing_half_written(weights, tmp_path, monkeypatch, capsys):

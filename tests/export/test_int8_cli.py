@@ -17,7 +17,7 @@ from edge_pose.export.latency import Timing
 from edge_pose.export.metadata import read_spec
 from tests.export.networks import hostile, pictures, plain
 from tests.export.support import export, failure, seeded
-from tests.tiny import YOLO, constant_network, yolo_answer
+from tests.tiny import HEATMAP, YOLO, constant_network, yolo_answer
 
 WORDS = ("--precision", "int8", "--calibrator", "minmax")
 
@@ -158,7 +158,7 @@ def test_unreadable_pictures_among_others_are_a_warning_and_strict_refuses(model
     for number in range(4):
         (folder / f"x{number}.jpg").write_bytes(b"\xff\xd8\xff")
     assert export(model(), *WORDS, "--calib", folder, "--output", tmp_path / "out") == 0
-    assert f"4 files cannot be read, the first: {folder}/x0.jpg" in capsys.readouterr().err
+    assert f"4 of 44 files cannot be read, the first: {folder}/x0.jpg" in capsys.readouterr().err
     line = failure(capsys, model(), *WORDS, "--strict", "--calib", folder, "--output", tmp_path / "strict")
     assert "--strict refuses these calibration pictures" in line
 
@@ -195,6 +195,14 @@ def test_an_int8_model_is_not_quantised_again(model, calib, tmp_path, capsys):
     assert export(model(), *WORDS, "--calib", calib, "--output", out) == 0
     line = failure(capsys, out / "tiny-heatmap-int8.onnx", *WORDS, "--calib", calib, "--output", tmp_path / "again")
     assert "is int8 already" in line
+    nameless = onnx.load(out / "tiny-heatmap-int8.onnx")  # somebody else's, who says nothing of it
+    del nameless.metadata_props[:]
+    onnx.save(nameless, tmp_path / "theirs.onnx")
+    (tmp_path / "my.toml").write_text(HEATMAP.to_toml())
+    words = (tmp_path / "theirs.onnx", "--spec", tmp_path / "my.toml", "--calib", calib)
+    for precision in ("int8", "fp16"):
+        line = failure(capsys, *words, "--precision", precision, "--output", tmp_path / "again")
+        assert "theirs.onnx is int8 already" in line
 
 
 def test_a_full_disk_leaves_the_old_file(model, calib, tmp_path, monkeypatch, capsys):

@@ -75,6 +75,7 @@ def test_published_weights_are_found_where_models_are_kept(asset, monkeypatch):
 
 
 def test_without_weights_anywhere(monkeypatch):
+    monkeypatch.delenv("EDGE_POSE_MODELS", raising=False)
     with pytest.raises(ModelNotFoundError, match=r"hrnet-w48-psa-s has no published weights .* --weights"):
         float_graph(Wanted("hrnet-w48-psa-s"))
     monkeypatch.setenv("EDGE_POSE_OFFLINE", "1")
@@ -152,6 +153,29 @@ def test_a_foreign_graph_that_says_nothing(foreign):
 def test_a_foreign_graph_at_another_size(foreign):
     with pytest.raises(ExportError, match="fixed to 64x64"):
         float_graph(Wanted(str(foreign), spec=foreign.with_name("my.toml"), size=(128, 128)))
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"height": 128}, r"takes float32 \(1, 3, 64, 64\), and its spec.* says float32 \(\?, 3, 128, 64\) \(NCHW\)"),
+        ({"layout": "NHWC"}, r"says float32 \(\?, 64, 64, 3\) \(NHWC\): correct input.height"),
+        ({"dtype": "uint8"}, r"says uint8 \(\?, 3, 64, 64\)"),
+    ],
+)
+def test_a_specification_of_another_input(said, message, foreign):
+    wrong = foreign.with_name("wrong.toml")
+    wrong.write_text(replace(YOLO, input=replace(YOLO.input, **said)).to_toml())
+    with pytest.raises(SpecError, match=message):
+        float_graph(Wanted(str(foreign), spec=wrong))
+
+
+def test_a_graph_with_two_inputs_is_none_of_ours(foreign):
+    model = onnx.load(foreign)
+    model.graph.input.append(helper.make_tensor_value_info("threshold", onnx.TensorProto.FLOAT, [1]))
+    onnx.save(model, foreign)
+    with pytest.raises(SpecError, match=r"has 2 inputs \(image, threshold\) and 1 outputs: a pose model takes one"):
+        float_graph(Wanted(str(foreign), spec=foreign.with_name("my.toml")))
 
 
 def test_a_graph_with_a_fixed_batch_says_so(asset):
