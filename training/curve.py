@@ -42,6 +42,7 @@ def main() -> None:
     for view in ("near", "whole"):
         right.plot([step for step, _ in worth], [figures[view] for _, figures in worth], marker=".", label=view)
     right.set(xlabel="step (32 pictures)", ylabel="mean OKS, rendered, held out", ylim=(0, 1))
+    right.locator_params(axis="x", nbins=6)
     right.legend(frameon=False)
     figure.savefig(given.output, dpi=110)
 
