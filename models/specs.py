@@ -21,6 +21,8 @@ from edge_pose.spec import (
 Options = Mapping[str, Any]
 HW = tuple[int, int]
 
+MOVENET, OWN = "https://www.kaggle.com/models/google/movenet", "https://github.com/edge-pose/edge-pose"
+
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 GREY_LEVELS = (255.0, 255.0, 255.0)
 
@@ -58,10 +60,7 @@ def crop_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
     )
 
 
-OWN = "https://github.com/edge-pose/edge-pose"  # this project
-
-
-def movenet_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
+def movenet_spec(name: str, options: Options, input_hw: HW | None, source: str = MOVENET) -> ModelSpec:
     """MoveNet: a picture padded to a square, grey levels as they are; the network normalises them itself."""
     side = 256 if name.endswith("thunder") else 192
     height, width = input_hw or (side, side)
@@ -72,7 +71,7 @@ def movenet_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
         transform="square-pad",
         decode=MovenetDecode(heads=options.get("decode") == "outside"),
         license="Apache-2.0",
-        source=OWN if name == "edge-pose-nano" else "https://www.kaggle.com/models/google/movenet",
+        source=source,
     )
 
 

@@ -15,8 +15,8 @@ from scipy.optimize import least_squares
 from torch import nn
 
 from edge_pose.export.onnx_from_torch import onnx_from_torch
+from edge_pose.models.catalog import entry
 from edge_pose.models.nano import Nano, build_nano
-from edge_pose.models.specs import movenet_spec
 from training.augment import SIDE, Augment, cut
 from training.measure import joint_oks
 from training.nano import folded_state, learner
@@ -86,7 +86,7 @@ def ship(checkpoint: Path, output: Path, pools: list[Path] | None = None) -> tup
         state = raw.state_dict()
     plain = build_nano()
     plain.load_state_dict({name: rounded(weight) for name, weight in state.items()})
-    spec = movenet_spec(NAME, {}, (SIDE, SIDE))
+    spec = entry(NAME).spec(input_hw=(SIDE, SIDE))
     spec = replace(spec, input=replace(spec.input, dtype="uint8"))
     output.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(onnx_from_torch(plain, spec), output)

@@ -27,8 +27,7 @@ for name in ("torch", "openvino"):
 def connect(self, address):
     raise OSError(f"the demo wanted to reach {address}")
 socket.socket.connect = connect
-from edge_pose import zoo
-from edge_pose.cli import demo, main, one_line
+from edge_pose.cli import main
 sys.exit(main())
 """
 
@@ -73,7 +72,8 @@ def test_it_leaves_a_model_a_video_a_picture_and_the_poses(done):
     assert (np.abs(picture[3, 120:460].astype(int) - (40, 40, 230)) < 30).all()  # the red frame of the alarm
     (found,) = folder.glob("*.report.json")
     report = json.loads(found.read_text())
-    assert report["precision_asked"] == "int8" and (folder / report["files"].get("model", "")).exists()
+    made = report["files"].get("model") or report["files"]["float model"]
+    assert report["precision_asked"] == "int8" and (folder / made).is_file()
     # What this machine does not run faster in INT8 stays float, and no gate is needed.
     assert report["agreement"].get("gated") or "int8 is not faster" in " ".join(report["notes"])
     assert f"in {one_line(str(folder))}: fall.mp4, fall.jpg, poses.jsonl, events.jsonl, edge-pose-nano" in ran.stdout
