@@ -73,6 +73,7 @@ def decode_movenet_heads(
     logits: bool = True,
     whole_cells: bool = False,
     min_score: float = 0.0,
+    fall_off: float = 1.8,
     out: _Joints | None = None,
 ) -> _Joints: ...
 def decode_regression(

@@ -99,15 +99,22 @@ class MovenetDecode:
     heads: the graph ends at its four raw heads (centre, regression, heatmaps, offsets) in `layout`;
     otherwise it has the decoding inside and gives (y, x, score). confidence: least mean joint score of a person (at
     0.2, 96 % of the people in indoor videos are kept, and 29 % of background crops of photos are taken for somebody).
+    Of raw heads: stride: input pixels per cell; fall_off: cells, a joint's peaks are divided by their distance from
+    where it is expected plus this.
     """
 
     heads: bool = False
     layout: Literal["nchw", "nhwc"] = "nchw"
     confidence: float = 0.2
+    stride: float = 4.0
+    fall_off: float = 1.8
     family: Literal["movenet"] = "movenet"
 
     def __post_init__(self) -> None:
         _fraction("decode.confidence", self.confidence)
+        for name, value in (("stride", self.stride), ("fall_off", self.fall_off)):
+            if not 0 < value < float("inf"):
+                raise SpecError(f"decode.{name} must be above 0 and finite, got {value}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ import torch
 from torch import nn
 
 from edge_pose.errors import ModelNotFoundError, SpecError
-from edge_pose.models import hrnet, resnet
+from edge_pose.models import hrnet, nano, resnet
 from edge_pose.models.blocks import STRIDE
 from edge_pose.models.keymaps import native_key
 from edge_pose.models.movenet import build_movenet
-from edge_pose.models.nano import build_nano
 from edge_pose.models.specs import HW, OWN, Options, crop_spec, movenet_spec, yolo_spec
 from edge_pose.models.yolo import build_yolo11, build_yolo26, build_yolov5, build_yolov8
-from edge_pose.spec import ModelSpec
+from edge_pose.spec import ModelSpec, MovenetDecode
 from edge_pose.strict import nearest
 
 
@@ -72,7 +71,8 @@ class ModelEntry:
 def _entries() -> Iterator[ModelEntry]:
     for variant in ("lightning", "thunder"):
         yield ModelEntry(f"movenet-{variant}", partial(build_movenet, variant), movenet_spec)
-    yield ModelEntry("edge-pose-nano", partial(build_nano), partial(movenet_spec, source=OWN))
+    ours = MovenetDecode(stride=float(nano.STRIDE), fall_off=nano.FALL_OFF)
+    yield ModelEntry("edge-pose-nano", partial(nano.build_nano), partial(movenet_spec, source=OWN, decode=ours))
     for size in "nsmlx":
         yield ModelEntry(f"yolov5{size}", partial(build_yolov5, size), yolo_spec)
     for version, builder in (("v8", build_yolov8), ("11", build_yolo11), ("26", build_yolo26)):

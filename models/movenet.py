@@ -23,6 +23,7 @@ from edge_pose.models.movenet_plan import (
     LAST,
     PYRAMID,
     STAGES,
+    STRIDE,
     TABLES,
     TAPS,
     MoveNetConfig,
@@ -70,7 +71,8 @@ class SinglePose(nn.Module):
     (N, 3, H, W); N may be 0. Raises ShapeError for others.
     decode="inside": (N, 1, 17, 3) float32 rows (y, x, score), y and x as fractions of the input, score in 0..1.
     decode="outside": logits of the centre map (N, 1, h, w), regression (N, 34, h, w), logits of the joint heatmaps
-    (N, 17, h, w) and offsets (N, 34, h, w), h = H/4, w = W/4. Regression and offsets are (y, x) per joint, in cells.
+    (N, 17, h, w) and offsets (N, 34, h, w), h = H/stride, w = W/stride. Regression and offsets are (y, x) per joint, in
+    cells of `stride` pixels. fall_off: see Decoder.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class SinglePose(nn.Module):
         *,
         decode: Decode = "inside",
         layout: Layout = "nhwc",
+        stride: int = STRIDE,
+        fall_off: float = FALL_OFF,
     ) -> None:
         super().__init__()
         if decode not in ("inside", "outside") or layout not in ("nhwc", "nchw"):
@@ -95,7 +99,7 @@ class SinglePose(nn.Module):
         self.hps = head(2 * JOINTS)
         self.hm_hp = head(JOINTS)
         self.hp_offset = head(2 * JOINTS)
-        self.decoder = Decoder(config.input_hw[0] // 4, config.input_hw[1] // 4)
+        self.decoder = Decoder(config.input_hw[0] // stride, config.input_hw[1] // stride, fall_off)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
         """Run the network; see the class for shapes and units."""
@@ -227,7 +231,8 @@ class Decoder(nn.Module):
 
     forward: heads shaped as MoveNet's decode="outside"; returns (N, 1, 17, 3) rows (y, x, score). The person is the
     peak of the centre map, weighed down with the distance from the middle; each joint the peak of its heatmap, weighed
-    down with the distance from where the regression expects it. Ties go to the first cell in row order.
+    down with the distance from where the regression expects it: divided by the cells between them plus fall_off. Ties
+    go to the first cell in row order.
     The tables are buffers because Google's int8 files carry them rounded; they are no part of the state dict, but a
     state dict may bring them. Source: Google's graph.
     """
@@ -236,8 +241,9 @@ class Decoder(nn.Module):
     rows: Tensor
     cols: Tensor
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, fall_off: float = FALL_OFF) -> None:
         super().__init__()
+        self.fall_off = fall_off
         for name, table in zip(TABLES, exact_tables(height, width), strict=True):
             self.register_buffer(name, torch.from_numpy(table), persistent=False)
 
@@ -253,7 +259,7 @@ class Decoder(nn.Module):
         expected_x = expected[:, :, 1] + (person % width).view(batch, 1, 1, 1).float()
         distance = torch.sqrt((self.rows - expected_y) ** 2 + (self.cols - expected_x) ** 2)
         scores = torch.sigmoid(heatmaps)
-        peak = (scores / (distance + FALL_OFF)).flatten(2).argmax(2, keepdim=True)
+        peak = (scores / (distance + self.fall_off)).flatten(2).argmax(2, keepdim=True)
 
         score = scores.flatten(2).gather(2, peak)
         cells = offsets.view(batch, joints, 2, height * width)

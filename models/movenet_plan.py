@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 JOINTS = 17
+STRIDE = 4  # pixels of the input per cell of the heads
 # expansion, blocks, stride of each MobileNetV2 stage (Sandler et al. 2018, table 2).
 STAGES = ((1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1))
 # body[3], body[6], body[10] and the last layer feed the pyramid.

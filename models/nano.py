@@ -13,6 +13,10 @@ from torch.nn import functional as F
 from edge_pose.models.construct import construct
 from edge_pose.models.movenet import Decode, Layout, SinglePose
 
+STRIDE = 8  # pixels of the input per cell of the heads, which are small: the offsets say where in a cell
+# Its heatmaps show one person only, so that a peak may be far from where the regression, much coarser, expects it.
+FALL_OFF = 8.0
+
 
 @dataclass(frozen=True, slots=True)
 class NanoConfig:
@@ -24,7 +28,7 @@ class NanoConfig:
     stem: int = 24
     widths: tuple[int, ...] = (32, 64, 112, 128)
     blocks: tuple[int, ...] = (1, 2, 3, 1)
-    pyramid: int = 48
+    pyramid: int = 64
     input_hw: tuple[int, int] = (192, 192)
 
 
@@ -47,11 +51,19 @@ class Nano(SinglePose):
 
     def __init__(self, config: NanoConfig, *, decode: Decode = "inside", layout: Layout = "nhwc") -> None:
         width = config.pyramid
-        super().__init__(config, Trunk(config), lambda out: head(width, out), decode=decode, layout=layout)
+        super().__init__(
+            config,
+            Trunk(config),
+            lambda out: head(width, out),
+            decode=decode,
+            layout=layout,
+            stride=STRIDE,
+            fall_off=FALL_OFF,
+        )
 
 
 class Trunk(nn.Module):
-    """(N, 3, H, W) in -1..1 to (N, pyramid, H/4, W/4)."""
+    """(N, 3, H, W) in -1..1 to (N, pyramid, H/8, W/8)."""
 
     def __init__(self, config: NanoConfig) -> None:
         super().__init__()
@@ -61,14 +73,15 @@ class Trunk(nn.Module):
             nn.Sequential(conv(width, out, 3, 2), nn.ReLU(), *[Residual(out) for _ in range(blocks)])
             for (width, out), blocks in zip(pairwise(widths), config.blocks, strict=True)
         )
-        self.inner = nn.ModuleList(conv(width, config.pyramid, 1) for width in config.widths)
-        self.outer = nn.ModuleList(conv(config.pyramid, config.pyramid, 3) for _ in config.widths[1:])
+        self.inner = nn.ModuleList(conv(width, config.pyramid, 1) for width in config.widths[1:])
+        self.outer = nn.ModuleList(conv(config.pyramid, config.pyramid, 3) for _ in config.widths[2:])
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the finest level of the pyramid."""
         x = F.relu(self.stem(x))
+        x = self.stages[0](x)
         levels = []
-        for stage in self.stages:
+        for stage in self.stages[1:]:
             x = stage(x)
             levels.append(x)
         x = self.inner[-1](x)

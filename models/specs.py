@@ -4,6 +4,7 @@ options are those that the network is built with; they say where a variant diffe
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from edge_pose.skeleton import COCO17, Skeleton
@@ -22,6 +23,8 @@ Options = Mapping[str, Any]
 HW = tuple[int, int]
 
 MOVENET, OWN = "https://www.kaggle.com/models/google/movenet", "https://github.com/edge-pose/edge-pose"
+
+GOOGLES = MovenetDecode()
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 GREY_LEVELS = (255.0, 255.0, 255.0)
@@ -60,7 +63,9 @@ def crop_spec(name: str, options: Options, input_hw: HW | None) -> ModelSpec:
     )
 
 
-def movenet_spec(name: str, options: Options, input_hw: HW | None, source: str = MOVENET) -> ModelSpec:
+def movenet_spec(
+    name: str, options: Options, input_hw: HW | None, source: str = MOVENET, decode: MovenetDecode = GOOGLES
+) -> ModelSpec:
     """MoveNet: a picture padded to a square, grey levels as they are; the network normalises them itself."""
     side = 256 if name.endswith("thunder") else 192
     height, width = input_hw or (side, side)
@@ -69,7 +74,7 @@ def movenet_spec(name: str, options: Options, input_hw: HW | None, source: str =
         task="single-pose",
         input=InputSpec(height, width, layout="NCHW" if options.get("layout") == "nchw" else "NHWC"),
         transform="square-pad",
-        decode=MovenetDecode(heads=options.get("decode") == "outside"),
+        decode=replace(decode, heads=options.get("decode") == "outside"),
         license="Apache-2.0",
         source=source,
     )

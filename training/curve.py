@@ -37,11 +37,11 @@ def main() -> None:
     steps = [row["step"] for row in rows]
     for name in ("centre", "heatmap", "where", "regression", "offset"):
         left.plot(steps, [row.get(name) for row in rows], label=name, linewidth=1)
-    left.set(xlabel="step (32 pictures)", ylabel="loss", yscale="log")
+    left.set(xlabel="step (64 pictures)", ylabel="loss", yscale="log")
     left.legend(frameon=False)
     for view in ("near", "whole"):
         right.plot([step for step, _ in worth], [figures[view] for _, figures in worth], marker=".", label=view)
-    right.set(xlabel="step (32 pictures)", ylabel="mean OKS, rendered, held out", ylim=(0, 1))
+    right.set(xlabel="step (64 pictures)", ylabel="mean OKS, rendered, held out", ylim=(0, 1))
     right.locator_params(axis="x", nbins=6)
     right.legend(frameon=False)
     figure.savefig(given.output, dpi=110)

@@ -9,19 +9,32 @@ import torch
 from torch import Tensor, nn
 
 QUINTIC = (3.4445, -4.775, 2.0315)  # brings singular values near 1 in five rounds
+ROUNDS = 5
 LEAST = 12  # a weight with fewer filters, and those of the colours, have too few directions to even out
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about the nearest matrix (rows, columns) whose singular values are all equal, by Newton-Schulz."""
-    turned = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if turned else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """Return about the nearest matrices whose singular values are all equal, by Newton-Schulz.
+
+    The rounds are polynomials of the matrix times its transpose, small and square: those with as many rows go together.
+    """
+    wide = [m.T if m.shape[0] > m.shape[1] else m for m in matrices]
+    factors: list[Tensor] = [torch.empty(0)] * len(wide)
     a, b, c = QUINTIC
-    for _ in range(5):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if turned else x).float()
+    for rows in {len(m) for m in wide}:
+        chosen = [i for i, m in enumerate(wide) if len(m) == rows]
+        gram = torch.stack([wide[i] @ wide[i].T for i in chosen])
+        square = gram.diagonal(dim1=1, dim2=2).sum(1).clamp(min=1e-14)[:, None, None]
+        gram = gram / square
+        one = torch.eye(rows)
+        factor = one / square.sqrt()
+        for _ in range(ROUNDS):
+            step = torch.baddbmm(a * one + b * gram, gram, gram, alpha=c)
+            factor, gram = step @ factor, step @ gram @ step
+        for i, each in zip(chosen, factor, strict=True):
+            factors[i] = each
+    whole = [factor @ m for factor, m in zip(factors, wide, strict=True)]
+    return [w.T if m.shape[0] > m.shape[1] else w for w, m in zip(whole, matrices, strict=True)]
 
 
 class Muon(torch.optim.Optimizer):
@@ -34,14 +47,16 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move the weights by their gradients."""
         for group in self.param_groups:
-            rate, keep = group["lr"], group["momentum"]
-            for weight in group["params"]:
+            rate, keep, weights = group["lr"], group["momentum"], group["params"]
+            moves = []
+            for weight in weights:
                 gradient = weight.grad.reshape(len(weight), -1)
                 state = self.state[weight]
                 if not state:
                     state["mean"] = torch.zeros_like(gradient)
                 mean = state["mean"].lerp_(gradient, 1 - keep)
-                move = orthogonal(gradient.lerp(mean, keep))
+                moves.append(gradient.lerp(mean, keep))
+            for weight, move in zip(weights, orthogonal(moves), strict=True):
                 far = 0.2 * max(move.shape) ** 0.5 * rate
                 weight.mul_(1 - rate * group["decay"]).sub_((far * move).reshape(weight.shape))
 

@@ -1,4 +1,4 @@
-"""The pictures to learn from, kept on disk: rendered people, and video frames with what two models see in them."""
+"""The pictures to learn from, kept on disk: drawn people, video frames with what two models see in them, and both."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.compose import composed, person_mask
 from training.label import labelled_frames
 
 PEOPLE = 3
 SIDE = 256
+COPIES = 3  # of a person of a video frame, in drawn rooms
 HIDDEN = 0.5  # how sure a network should be of a joint that is in the picture behind something
 
 
@@ -32,9 +34,10 @@ def rendered(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray
 
 
 class Pool:
-    """Pictures as JPEG bytes with joints and weights, whole in memory."""
+    """Pictures as JPEG bytes with joints and weights, whole in memory; keep: also as pixels, once they were read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
+        self.kept: dict[int, NDArray[np.uint8]] | None = {} if keep else None
         with np.load(path) as file:
             self.bytes, self.ends = file["bytes"], file["ends"]
             self.joints, self.weights = file["joints"], file["weights"]
@@ -43,8 +46,12 @@ class Pool:
         return len(self.ends)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        start = self.ends[index - 1] if index else 0
-        image = np.asarray(cv2.imdecode(self.bytes[start : self.ends[index]], cv2.IMREAD_COLOR), np.uint8)
+        image = None if self.kept is None else self.kept.get(index)
+        if image is None:
+            start = self.ends[index - 1] if index else 0
+            image = np.asarray(cv2.imdecode(self.bytes[start : self.ends[index]], cv2.IMREAD_COLOR), np.uint8)
+            if self.kept is not None:
+                self.kept[index] = image
         weights = self.weights[index]
         nowhere = weights.max(axis=1, keepdims=True) <= HIDDEN  # no joint is seen: a network could only invent them
         return image, self.joints[index], np.where(nowhere, np.float32(0), weights)
@@ -70,10 +77,20 @@ def write(path: Path, rows: Iterator[Row], say: str) -> int:
     return len(coded)
 
 
+def in_rooms(videos: Pool, drawn: Pool, copies: int) -> Iterator[Row]:
+    """Give the people of video frames, each in `copies` of the drawn rooms that nobody is in."""
+    rooms = [index for index in range(len(drawn)) if not drawn.weights[index].any()]
+    for index in range(len(videos)):
+        frame, rng = videos[index], np.random.default_rng(index)
+        mask = person_mask(frame[0], frame[1][0], frame[2][0])
+        for _ in range(copies if mask is not None else 0):
+            yield composed(frame, mask, drawn[int(rng.choice(rooms))][0], rng)
+
+
 def main() -> None:
-    """Make the pools: `python -m training.pool --rendered 30000 --videos DIR --output DIR`."""
+    """Make the pools: `python -m training.pool --rendered 40000 --videos DIR --output DIR`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--rendered", type=int, default=30_000)
+    parser.add_argument("--rendered", type=int, default=40_000)
     parser.add_argument("--held-out", type=int, default=500, help="rendered pictures that are never trained on")
     parser.add_argument("--videos", type=Path, help="folder of videos that may be used, with falls.csv")
     parser.add_argument("--never", default="s4_", help="videos whose name begins so are left out")
@@ -91,6 +108,9 @@ def main() -> None:
     if given.videos is not None and not (given.output / "videos.npz").exists():
         films = [p for p in sorted(given.videos.glob("*.mp4")) if not p.name.startswith(given.never)]
         write(given.output / "videos.npz", labelled_frames(films, PEOPLE), "videos")
+    if (given.output / "videos.npz").exists() and not (given.output / "composed.npz").exists():
+        videos, drawn = Pool(given.output / "videos.npz"), Pool(given.output / "rendered.npz")
+        write(given.output / "composed.npz", in_rooms(videos, drawn, COPIES), "composed")
 
 
 if __name__ == "__main__":

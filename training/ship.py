@@ -37,18 +37,15 @@ def calibrate(net: Nano, pools: list[Path]) -> tuple[float, float]:
     for path in pools:
         pool, rng = Pool(path), np.random.default_rng(0)
         for _ in range(PICTURES):
-            image, joints, weights = cut(*pool[int(rng.integers(len(pool)))], rng, Augment(turned=0, hide=0))
-            if not (weights > 0).any():
+            image, joints, weights = cut(*pool[int(rng.integers(len(pool)))], rng, Augment(turned=0, hide=0, close=0))
+            known = weights > 0
+            if known.sum() < 2:
                 continue
             heads = net(torch.from_numpy(image).permute(2, 0, 1)[None])
             rows = net.decoder(*heads)[0, 0].numpy()
             xy, score = rows[:, 1::-1] * SIDE, np.clip(rows[:, 2], 1e-6, 1 - 1e-6)
-            near = [joint_oks(xy, j, w) for j, w in zip(joints, weights, strict=True) if (w > 0).sum() > 1]
-            if near:
-                best = max(near, key=np.nanmean)
-                known = ~np.isnan(best)
-                logits.append(np.log(score / (1 - score))[known])
-                worth.append(best[known])
+            logits.append(np.log(score / (1 - score))[known])
+            worth.append(joint_oks(xy, joints, weights)[known])
     found, wanted = np.concatenate(logits), np.concatenate(worth)
 
     def error(of: NDArray[np.float64]) -> NDArray[np.float64]:

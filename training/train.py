@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge_pose.models.nano import Nano
 from training.augment import SIDE, Augment, cut
 from training.muon import optimizers
 from training.nano import learner
@@ -31,16 +33,20 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One training: steps, batch and its share of video frames, peak learning rate, decay, averaging, seed.
+    """One training: steps, batch, peak learning rate, decay, averaging, seed.
 
-    small, first: pictures of the first steps have this side and are this share of all; they cost less than half.
+    videos, composed: shares of video frames, and of people cut out of them, in a batch; the rest are drawn.
+    small, first: pictures of the first steps have this side and are this share of all; they cost about half.
+    parts: of a batch, which are worked on at the same time, each normalised by itself, one thread each.
     """
 
-    steps: int = 22_000
+    steps: int = 18_000
     small: int = 128
-    first: float = 0.8
-    batch: int = 32
-    videos: float = 0.35
+    first: float = 0.6
+    batch: int = 64
+    parts: int = 2
+    videos: float = 0.2
+    composed: float = 0.15
     rate: float = 1.5e-2
     decay: float = 1e-2
     average: float = 0.998
@@ -62,13 +68,17 @@ class Pictures(torch.utils.data.IterableDataset[Batch]):
         cv2.setNumThreads(1)
         info = torch.utils.data.get_worker_info()
         worker = 0 if info is None else info.id
-        pools = {name: Pool(path) for name, path in self.pools.items() if path.exists()}
+        pools = {name: Pool(path, keep=True) for name, path in self.pools.items() if path.exists()}
         rng = np.random.default_rng([self.plan.seed, self.start, worker])
         for step in itertools.count(self.start + worker, 1 if info is None else info.num_workers):
             rows = []
             for _ in range(self.plan.batch):
-                real = "videos" in pools and rng.random() < self.plan.videos
-                pool = pools["videos" if real else "rendered"]
+                chance, name = rng.random(), "rendered"
+                if "videos" in pools and chance < self.plan.videos:
+                    name = "videos"
+                elif "composed" in pools and chance < self.plan.videos + self.plan.composed:
+                    name = "composed"
+                pool = pools[name]
                 image, joints, weights = pool[int(rng.integers(len(pool)))]
                 rows.append(cut(image, joints, weights, rng, self.plan.how, self.plan.side(step)))
             images = np.stack([r[0] for r in rows]).transpose(0, 3, 1, 2)
@@ -96,6 +106,26 @@ def follow(average: nn.Module, net: nn.Module, keep: float) -> None:
             value.copy_(theirs[name])
 
 
+def twin(net: Nano) -> Nano:
+    """Return a network that has the same weights, not only equal ones, and statistics of its own."""
+    other = copy.deepcopy(net)
+    for theirs, ours in zip(other.modules(), net.modules(), strict=True):
+        theirs._parameters.update(ours._parameters)
+    return other
+
+
+def gradients(net: Nano, batch: Batch) -> tuple[tuple[Tensor, ...], dict[str, float]]:
+    """Return the gradients of a batch's loss by every weight, and the parts of the loss."""
+    images, joints, weights = batch
+    torch.set_num_threads(1)
+    net.config = replace(net.config, input_hw=(images.shape[2], images.shape[3]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        heads = net(images.to(memory_format=torch.channels_last))
+    parts = losses(tuple(head.float() for head in heads), joints, weights)
+    loss = sum((SHARES[name] * value for name, value in parts.items()), torch.zeros(()))
+    return torch.autograd.grad(loss, list(net.parameters())), {name: v.item() for name, v in parts.items()}
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint whole or not at all."""
     partial = path.with_suffix(".part")
@@ -103,13 +133,12 @@ def save(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> None:
+def train(data: Path, output: Path, plan: Plan, workers: int) -> None:
     """Train, from the checkpoint of `output` on where there is one.
 
     Writes checkpoint.pt, log.jsonl and, every 2,000 steps, the averaged network as average-STEP.pt.
     """
     torch.manual_seed(plan.seed)
-    torch.set_num_threads(threads)
     output.mkdir(parents=True, exist_ok=True)
     checkpoint, log = output / "checkpoint.pt", output / "log.jsonl"
     net = learner().train().to(memory_format=torch.channels_last)
@@ -123,7 +152,8 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
         for optimizer, saved in zip(both, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         step, spent = state["step"], state["spent"]
-    pools = {name: data / f"{name}.npz" for name in ("rendered", "videos")}
+    nets = [net, *(twin(net) for _ in range(plan.parts - 1))]
+    pools = {name: data / f"{name}.npz" for name in ("rendered", "videos", "composed")}
     pictures = Pictures(pools, plan, step)
     loader = torch.utils.data.DataLoader(
         pictures, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
@@ -146,40 +176,39 @@ def train(data: Path, output: Path, plan: Plan, threads: int, workers: int) -> N
 
     if step >= plan.steps:
         return
-    for images, joints, weights in loader:
-        net.config = replace(net.config, input_hw=(images.shape[2], images.shape[3]))
-        for group in itertools.chain.from_iterable(optimizer.param_groups for optimizer in both):
-            group["lr"] = rate(plan, step / plan.steps)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            heads = net(images.to(memory_format=torch.channels_last))
-        parts = losses(tuple(head.float() for head in heads), joints, weights)
-        loss = sum((SHARES[name] * value for name, value in parts.items()), torch.zeros(()))
-        net.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        for optimizer in both:
-            optimizer.step()
-        follow(average, net, min(plan.average, (1 + step) / (10 + step)))
-        step += 1
-        now = time.monotonic()
-        spent, since = spent + now - since, now
-        for name, value in parts.items():
-            total[name] = total.get(name, 0.0) + value.item()
-        summed += 1
-        if step % 100 == 0:
-            line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, step / plan.steps)}
-            line |= {name: round(value / summed, 5) for name, value in total.items()}
-            total.clear()
-            summed = 0
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        if step % EVERY == 0:
-            save(output / f"average-{step:06d}.pt", {"average": average.state_dict(), "step": step})
-        if now - last > 120 or step >= plan.steps:
-            keep()
-            last = time.monotonic()
-        if step >= plan.steps:
-            return
+    with ThreadPoolExecutor(plan.parts) as threads:
+        for batch in loader:
+            for group in itertools.chain.from_iterable(optimizer.param_groups for optimizer in both):
+                group["lr"] = rate(plan, step / plan.steps)
+            shared = zip(*(each.chunk(plan.parts) for each in batch), strict=True)
+            done = list(threads.map(gradients, nets, shared))
+            torch.set_num_threads(plan.parts)
+            for parameter, *every in zip(net.parameters(), *(d[0] for d in done), strict=True):
+                parameter.grad = sum(every[1:], every[0]) / len(every)
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            for optimizer in both:
+                optimizer.step()
+            follow(average, net, min(plan.average, (1 + step) / (10 + step)))
+            step += 1
+            now = time.monotonic()
+            spent, since = spent + now - since, now
+            for name in SHARES:
+                total[name] = total.get(name, 0.0) + sum(parts[name] for _, parts in done) / len(done)
+            summed += 1
+            if step % 100 == 0:
+                line = {"step": step, "minutes": round(spent / 60, 2), "rate": rate(plan, step / plan.steps)}
+                line |= {name: round(value / summed, 5) for name, value in total.items()}
+                total.clear()
+                summed = 0
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            if step % EVERY == 0:
+                save(output / f"average-{step:06d}.pt", {"average": average.state_dict(), "step": step})
+            if now - last > 120 or step >= plan.steps:
+                keep()
+                last = time.monotonic()
+            if step >= plan.steps:
+                return
 
 
 def main() -> None:
@@ -187,11 +216,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Plan().steps, help="steps of 32 pictures, those before included")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=Plan().steps, help="steps of 64 pictures, those before included")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    train(given.data, given.output, Plan(steps=given.steps), given.threads, given.workers)
+    train(given.data, given.output, Plan(steps=given.steps), given.workers)
 
 
 if __name__ == "__main__":

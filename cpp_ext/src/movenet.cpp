@@ -10,7 +10,7 @@
 namespace edge_pose {
 namespace {
 
-constexpr float SOFTENING = 1.8F;  // keeps the weight finite at distance 0; Google's constant
+constexpr float SOFTENING = 1.8F;  // keeps the weight of the centre finite at distance 0; Google's constant
 constexpr std::size_t BAND = 4;    // rows that are looked through together
 
 const float* channel(const MovenetHead& head, std::size_t cells, std::size_t row, std::size_t index) {
@@ -27,13 +27,14 @@ float value_at(double p, bool logits) {
   return static_cast<float>(std::log(p / (1 - p)) - 1e-3 - 1e-6 / (1 - p));
 }
 
-// The search for the first greatest of probability / (distance to (y, x) + SOFTENING) among cells of at least
+// The search for the first greatest of probability / (distance to (y, x) + softening) among cells of at least
 // min_score. It starts where the cell should be and goes outwards band by band; a band without a value that could still
 // win at the band's own distance, the least there is, is passed over.
 class Search {
  public:
-  Search(const float* map, std::size_t h, std::size_t w, float y, float x, bool logits, float min_score)
-      : map_(map), h_(h), w_(w), y_(y), x_(x), logits_(logits), min_score_(min_score) {
+  Search(const float* map, std::size_t h, std::size_t w, float y, float x, bool logits, float min_score,
+         float softening)
+      : map_(map), h_(h), w_(w), y_(y), x_(x), logits_(logits), min_score_(min_score), softening_(softening) {
     const std::size_t near_y = clamped(y, h), near_x = clamped(x, w);
     consider(near_y, near_x);
     const std::size_t bands = (h + BAND - 1) / BAND, first = near_y / BAND;
@@ -54,13 +55,15 @@ class Search {
   }
 
   // The least value that could win at a vertical distance of dy.
-  float needed(double dy) const { return value_at(static_cast<double>(weighted_) * (dy + 1.8), logits_); }
+  float needed(double dy) const {
+    return value_at(static_cast<double>(weighted_) * (dy + static_cast<double>(softening_)), logits_);
+  }
 
   void consider(std::size_t row, std::size_t column) {
     const float score = probability(map_[row * w_ + column], logits_);
     if (!(score >= min_score_)) return;
     const float dy = static_cast<float>(row) - y_, dx = static_cast<float>(column) - x_;
-    const float weighted = score / (std::sqrt(dy * dy + dx * dx) + SOFTENING);
+    const float weighted = score / (std::sqrt(dy * dy + dx * dx) + softening_);
     const std::size_t cell = row * w_ + column;
     if (weighted > weighted_ || (weighted == weighted_ && cell < cell_)) {
       weighted_ = weighted;
@@ -91,7 +94,7 @@ class Search {
   std::size_t h_, w_;
   float y_, x_;
   bool logits_;
-  float min_score_;
+  float min_score_, softening_;
   std::size_t cell_ = 0;
   float weighted_ = -1;  // below any candidate's
   float score_ = 0;
@@ -121,8 +124,8 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
   std::vector<float> scratch;
   for (std::size_t row = 0; row < heads.n; ++row) {
     const Search person(dense(channel(heads.center, cells, row, 0), heads.center.cell_step, cells, scratch), heads.h,
-                        heads.w, static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options.logits,
-                        0.0F);
+                        heads.w, static_cast<float>(heads.h / 2), static_cast<float>(heads.w / 2), options.logits, 0.0F,
+                        SOFTENING);
     const std::size_t center = person.cell();
     for (std::size_t k = 0; k < heads.k; ++k) {
       const auto pair = [&](const MovenetHead& head, std::size_t which, std::size_t cell) {
@@ -131,7 +134,7 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
       const float x = regressed(pair(heads.regression, x_at, center), center % heads.w, options.whole_cells);
       const float y = regressed(pair(heads.regression, 1 - x_at, center), center / heads.w, options.whole_cells);
       const Search best(dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch),
-                        heads.h, heads.w, y, x, options.logits, std::max(options.min_score, 0.0F));
+                        heads.h, heads.w, y, x, options.logits, std::max(options.min_score, 0.0F), options.fall_off);
       double at_x = static_cast<double>(x), at_y = static_cast<double>(y);
       if (best.found()) {
         at_x = static_cast<double>(best.cell() % heads.w) + finite_or_zero(pair(heads.offsets, x_at, best.cell()));

@@ -43,6 +43,7 @@ def decode_movenet_heads(
     logits: bool = True,
     whole_cells: bool = False,
     min_score: float = 0.0,
+    fall_off: float = 1.8,
     out: tuple[F32, F32] | None = None,
 ) -> tuple[F32, F32]:
     """Joints (N, K, 2) float32 in frame pixels, x first, and scores (N, K): probabilities.
@@ -50,7 +51,8 @@ def decode_movenet_heads(
     center: (N, 1, H, W) or (N, H, W), regression and offsets: (N, 2K, H, W), heatmaps: (N, K, H, W), or all with the
     channels last (layout="nhwc"); N may be 0. frame_from_input: (N, 2, 3) float64, of the crops. stride: input pixels
     per cell. The defaults are Google's network; fire717's is order="xy", logits=False, whole_cells=True, min_score=0.1.
-    A joint without a cell of min_score lies at its regressed place with score 0. out: arrays to write to.
+    A joint without a cell of min_score lies at its regressed place with score 0. fall_off: cells, above 0; the greater,
+    the farther a joint may be from its regressed place. out: arrays to write to.
     Raises ShapeError. Source: see kernels.decode_movenet_heads.
     """
     return kernels.decode_movenet_heads(
@@ -65,5 +67,6 @@ def decode_movenet_heads(
         logits=logits,
         whole_cells=whole_cells,
         min_score=min_score,
+        fall_off=fall_off,
         out=out,
     )

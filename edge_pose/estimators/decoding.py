@@ -66,7 +66,9 @@ def _decode(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
         xy, scores = decode_regression(outputs[0], home, input_hw=hw, sigma=sigma, origin=how.origin)
     elif isinstance(how, MovenetDecode):
         center, regression, heatmaps, offsets = outputs[:4]
-        xy, scores = decode_movenet_heads(center, regression, heatmaps, offsets, home, layout=how.layout)
+        xy, scores = decode_movenet_heads(
+            center, regression, heatmaps, offsets, home, layout=how.layout, stride=how.stride, fall_off=how.fall_off
+        )
     else:
         raise SpecError(f"{spec.name}: decode family {how.family!r} is not for crops")
     return xy, scores

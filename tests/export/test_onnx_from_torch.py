@@ -77,6 +77,7 @@ def test_every_network_on_photos(name, asset):
     ("name", "options"),
     [
         ("movenet-lightning", {"decode": "outside", "layout": "nchw"}),
+        ("edge-pose-nano", {"decode": "outside", "layout": "nchw"}),
         ("yolo26n-pose", {"end_to_end": False}),
         ("yolov8n", {"classes": 3}),
         ("simplebaseline-50", {"head": "rle", "joints": 5}),

@@ -72,12 +72,19 @@ def test_a_joint_without_a_candidate_stays_at_its_regressed_place():
     min_score=st.sampled_from([0.0, 0.3, 0.99]),
     layout=st.sampled_from(["nchw", "nhwc"]),
     order=st.sampled_from(["yx", "xy"]),
+    fall_off=st.sampled_from([0.01, 1.8, 16.0, 1e6]),
 )
-def test_heads_equal_the_twin(seed, logits, whole_cells, min_score, layout, order):
+def test_heads_equal_the_twin(seed, logits, whole_cells, min_score, layout, order, fall_off):
     heads = random_heads(seed)
     if not logits:
         heads[0], heads[2] = oracle.sigmoid(heads[0]), oracle.sigmoid(heads[2])
-    options = {"logits": logits, "whole_cells": whole_cells, "min_score": min_score, "stride": 4.0}
+    options = {
+        "logits": logits,
+        "whole_cells": whole_cells,
+        "min_score": min_score,
+        "stride": 4.0,
+        "fall_off": fall_off,
+    }
     wanted, wanted_scores = oracle.decode_movenet_heads(heads[0][:, 0], *heads[1:], identity(2), **options)
     if order == "xy":
         for i in (1, 3):
@@ -123,6 +130,8 @@ HEADS = random_heads(0)
         (lambda: kernels.decode_movenet_heads(*HEADS, identity(2), layout="hwc"), "layout must be one of"),
         (lambda: kernels.decode_movenet_heads(*HEADS, identity(2), order="zyx"), "order must be one of"),
         (lambda: kernels.decode_movenet_heads(*HEADS, identity(2), stride=0), "stride must be positive"),
+        (lambda: kernels.decode_movenet_heads(*HEADS, identity(2), fall_off=0), "fall_off must be positive"),
+        (lambda: kernels.decode_movenet_heads(*HEADS, identity(2), fall_off=np.nan), "fall_off must be positive"),
         (lambda: kernels.decode_movenet_heads(HEADS[0][0], *HEADS[1:], identity(2)), "center must be float32"),
         (lambda: kernels.decode_movenet(HEADS[0], identity(2), input_hw=(1, 1)), "yxs must be float32 of shape"),
     ],

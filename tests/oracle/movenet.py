@@ -11,10 +11,10 @@ def sigmoid(x: NDArray) -> NDArray:
     return 1 / (1 + np.exp(-x.astype(np.float32)))
 
 
-def distance(h: int, w: int, y: float, x: float) -> NDArray:
-    """Distance of every cell to (y, x), plus Google's 1.8, in float32."""
+def distance(h: int, w: int, y: float, x: float, fall_off: float = 1.8) -> NDArray:
+    """Distance of every cell to (y, x), plus Google's 1.8 or another, in float32."""
     rows, columns = np.mgrid[:h, :w].astype(np.float32)
-    return np.sqrt((rows - np.float32(y)) ** 2 + (columns - np.float32(x)) ** 2) + np.float32(1.8)
+    return np.sqrt((rows - np.float32(y)) ** 2 + (columns - np.float32(x)) ** 2) + np.float32(fall_off)
 
 
 def decode_movenet_heads(
@@ -27,6 +27,7 @@ def decode_movenet_heads(
     logits: bool = True,
     whole_cells: bool = False,
     min_score: float = 0.0,
+    fall_off: float = 1.8,
 ) -> tuple:
     """Twin of the kernel of the same name for layout "nchw" and order "yx"."""
     n, k, h, w = heatmaps.shape
@@ -41,7 +42,7 @@ def decode_movenet_heads(
                 ry, rx = np.trunc(ry + 0.5), np.trunc(rx + 0.5)
             ry, rx = np.float32(ry + cy), np.float32(rx + cx)
             heat = np.where(heatmaps[i, j] < min_score, 0, heatmaps[i, j])
-            py, px = divmod(int((heat / distance(h, w, ry, rx)).argmax()), w)
+            py, px = divmod(int((heat / distance(h, w, ry, rx, fall_off)).argmax()), w)
             scores[i, j] = heat[py, px]
             points[i, j] = rx, ry
             if heat[py, px] >= min_score:

@@ -26,12 +26,13 @@ struct MovenetOptions {
   bool logits = true;        // centre and heatmaps want a sigmoid; false: they are probabilities
   bool whole_cells = false;  // regressions are truncated to whole cells, trunc(r + 0.5)
   float min_score = 0;       // heatmap cells below are no candidates; at least 0
+  float fall_off = 1.8F;     // cells; above 0: the greater, the farther a joint may be from its regressed place
 };
 
 // Centre: the first greatest of probability / (distance to cell (H/2, W/2) + 1.8), in cells, / rounding down.
-// Joint: the first greatest of probability / (distance to the regressed place + 1.8) among the candidates; its place is
-// (cell + offset) * stride input pixels, its score the probability there. Without a candidate the joint is at its
-// regressed place with score 0. Not-a-number never wins; offsets that are not finite count as 0.
+// Joint: the first greatest of probability / (distance to the regressed place + fall_off) among the candidates; its
+// place is (cell + offset) * stride input pixels, its score the probability there. Without a candidate the joint is at
+// its regressed place with score 0. Not-a-number never wins; offsets that are not finite count as 0.
 void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_input, const MovenetOptions& options,
                           Joints out);
 
