@@ -7,6 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import torch
+
 from training.pool import Pool
 from training.ship import ship
 
@@ -22,17 +24,18 @@ def main() -> None:
     from training.measure import rendered_oks
 
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("run", type=Path, help="folder of log.jsonl and average-STEP.pt")
+    parser.add_argument("run", type=Path, help="folder of log.jsonl, average-STEP.pt and checkpoint.pt")
     parser.add_argument("output", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the pools")
     given = parser.parse_args()
     rows = [json.loads(line) for line in (given.run / "log.jsonl").read_text().splitlines()]
     pool, worth = Pool(given.data / "held-out.npz"), []
     with tempfile.TemporaryDirectory() as folder:
-        for kept in sorted(given.run.glob("average-*.pt")):
+        for kept in (*sorted(given.run.glob("average-*.pt")), given.run / "checkpoint.pt"):
+            step = torch.load(kept, weights_only=True)["step"]
             ship(kept, Path(folder) / "kept.onnx")
             with ep.load(Path(folder) / "kept.onnx", confidence=0.05, threads=1) as pose:
-                worth.append((int(kept.stem.split("-")[1]), rendered_oks(pose, pool)))
+                worth.append((step, rendered_oks(pose, pool)))
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
     steps = [row["step"] for row in rows]
     for name in ("centre", "heatmap", "where", "regression", "offset"):
