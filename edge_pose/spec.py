@@ -113,8 +113,8 @@ class MovenetDecode:
     def __post_init__(self) -> None:
         _fraction("decode.confidence", self.confidence)
         for name, value in (("stride", self.stride), ("fall_off", self.fall_off)):
-            if not 0 < value < float("inf"):
-                raise SpecError(f"decode.{name} must be above 0 and finite, got {value}")
+            if not 1e-6 <= value <= 1e6:
+                raise SpecError(f"decode.{name} must be between 1e-6 and 1e6, got {value}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,14 @@ def changed(**change):
         ({**SPECS[1].to_dict(), "decode": {"family": "heatmap", "blur": 4}}, r"decode\.blur must be odd"),
         ({**SPECS[2].to_dict(), "decode": {"family": "simcc", "split_ratio": 0}}, r"decode\.split_ratio must be pos"),
         ({**SPECS[4].to_dict(), "decode": {"family": "movenet", "confidence": 5}}, r"decode\.confidence must be betw"),
-        ({**SPECS[4].to_dict(), "decode": {"family": "movenet", "stride": 0}}, r"decode\.stride must be above 0"),
-        ({**SPECS[4].to_dict(), "decode": {"family": "movenet", "fall_off": -1}}, r"decode\.fall_off must be above 0"),
+        (
+            {**SPECS[4].to_dict(), "decode": {"family": "movenet", "stride": 0}},
+            r"decode\.stride must be between 1e-6 and",
+        ),
+        (
+            {**SPECS[4].to_dict(), "decode": {"family": "movenet", "fall_off": -1}},
+            r"decode\.fall_off must be between 1e-6 and",
+        ),
         (changed(batch=[2, 1, 3]), "batch must be 1 <= min <= opt <= max"),
         (changed(skeleton="coco71"), "skeleton 'coco71' is unknown: did you mean 'coco17'"),
         (changed(schema=2), "schema must be 1, got 2"),

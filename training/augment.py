@@ -44,8 +44,8 @@ def cut(
 ) -> tuple[NDArray[np.uint8], F32, F32]:
     """One picture (side, side, 3) RGB of an image (H, W, 3) BGR, and one person's joints (17, 2) and weights (17,).
 
-    joints (P, 17, 2), weights (P, 17): of the people in the image, the nearest first. The first is the one to learn;
-    sometimes another, in the middle of the picture. Joints that fall outside get the weight 0.
+    joints (P, 17, 2), weights (P, 17), P at least 1: of the people in the image, the nearest first. The first is the
+    one to learn; sometimes another, in the middle of the picture. Joints that fall outside get the weight 0.
     """
     height, width = image.shape[:2]
     known = weights > 0

@@ -23,6 +23,8 @@ def person_mask(image: NDArray[np.uint8], joints: F32, weights: F32) -> Cut | No
     Returns the mask (SIDE, SIDE) in 0..1 and the matrix (2, 3) from image pixels to its pixels; None where it fails.
     """
     known = joints[weights > 0]
+    if not len(known):
+        return None
     low, high = known.min(0), known.max(0)
     size = float((high - low).max())
     if size < 40:
@@ -60,6 +62,7 @@ def person_mask(image: NDArray[np.uint8], joints: F32, weights: F32) -> Cut | No
     cv2.grabCut(crop, mask, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
     inside = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
     inside = cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    inside *= cv2.warpAffine(np.ones(image.shape[:2], np.uint8), matrix, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
     share = float(inside.mean())
     if not LEAST < share < MOST:
         return None
@@ -79,8 +82,8 @@ def composed(frame: Row, cut: Cut, room: NDArray[np.uint8], rng: np.random.Gener
     move = spot - scale * (known.min(0) + known.max(0)) / 2
     place = np.array([[scale, 0, move[0]], [0, scale, move[1]]])
     both = place @ np.vstack([back, [0, 0, 1]])
-    there = cv2.warpAffine(mask, both, (width, height), flags=cv2.INTER_AREA)[..., None]
-    person = cv2.warpAffine(image, place, (width, height), flags=cv2.INTER_AREA).astype(np.float32)
+    there = cv2.warpAffine(mask, both, (width, height), flags=cv2.INTER_LINEAR)[..., None]
+    person = cv2.warpAffine(image, place, (width, height), flags=cv2.INTER_LINEAR).astype(np.float32)
     light = float(room.mean()) / max(float((person * there).sum() / max(3 * there.sum(), 1)), 1.0)
     gains = np.clip(light, 0.5, 2) ** 0.5 * rng.uniform(0.8, 1.25) * rng.normal(1, 0.12, 3)
     person = 255 * np.clip(person * gains / 255, 0, 1) ** rng.uniform(0.75, 1.3)

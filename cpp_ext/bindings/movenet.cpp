@@ -10,6 +10,8 @@
 namespace edge_pose::bindings {
 namespace {
 
+constexpr double LEAST_FALL_OFF = 1e-6, MOST_FALL_OFF = 1e6;  // as float32 neither 0 nor infinite
+
 constexpr const char* DECODE_MOVENET_HEADS = R"(MoveNet's pose from its four raw heads, in frame pixels.
 
 center: (N, 1, H, W), regression: (N, 2K, H, W), heatmaps: (N, K, H, W), offsets: (N, 2K, H, W), all float32; N may
@@ -17,8 +19,9 @@ be 0. layout="nhwc": the channels last instead. center may also be (N, H, W). fr
 input px -> frame. stride: input pixels per cell. order: "yx" (Google) or "xy" (fire717) within a channel pair.
 logits: center and heatmaps want a sigmoid. whole_cells: truncate regressions to whole cells (fire717). min_score:
 heatmap cells below are no candidates; a joint without any lies at its regressed place with score 0. fall_off: a cell
-counts 1 / (its distance from there in cells + fall_off); above 0. out: (xy, scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises
-ShapeError. Source: Google's MoveNet as re-implemented by lee-man and fire717, whose fall_off is 1.8.)";
+counts 1 / (its distance from there in cells + fall_off), which is between 1e-6 and 1e6. out: (xy, scores) to write
+to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises ShapeError. Source: Google's
+MoveNet as re-implemented by lee-man and fire717, whose fall_off is 1.8.)";
 
 // One head; the sizes are the heatmaps'.
 MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w,
@@ -57,8 +60,8 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
   const double* matrix = matrices(frame_from_input, "frame_from_input", n);
   if (!(stride > 0) || !std::isfinite(stride))
     raise("ShapeError", "stride must be positive, got " + std::to_string(stride));
-  if (!(fall_off > 0) || !std::isfinite(fall_off))
-    raise("ShapeError", "fall_off must be positive, got " + std::to_string(fall_off));
+  if (!(fall_off >= LEAST_FALL_OFF && fall_off <= MOST_FALL_OFF))
+    raise("ShapeError", "fall_off must be between 1e-6 and 1e6, got " + std::to_string(fall_off));
   MovenetOptions options;
   options.stride = stride;
   options.y_first = word<bool>(order, "order", {{"yx", true}, {"xy", false}});

@@ -1,5 +1,7 @@
 """edge-pose-nano's network: what comes out, and that its raw heads mean the same in the graph and in the core."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,14 +11,15 @@ from edge_pose.estimators.decoding import decode_crops
 from edge_pose.geometry import Affine
 from edge_pose.models.catalog import entry
 from edge_pose.models.nano import STRIDE, build_nano
+from edge_pose.spec import MovenetDecode
 
 
 @pytest.fixture
 def net():
     torch.manual_seed(0)
     net = build_nano(decode="outside", layout="nchw", init=True)
-    for head in (net.hm, net.hm_hp):  # peaks, so that no two cells are nearly equal
-        torch.nn.init.normal_(head[-1].weight, std=0.5)
+    for head in (net.hm, net.hm_hp):  # peaks of which some are far from where the regression expects them
+        torch.nn.init.normal_(head[-1].weight, std=5.0)
     return net
 
 
@@ -43,6 +46,9 @@ def test_the_core_decodes_raw_heads_as_the_graph_does(net):
     xy, scores = decode_crops(spec, [head.numpy() for head in heads], Affine(home))
     np.testing.assert_allclose(xy, rows[..., 1::-1] * 192 * 1.5 + [7, -3], atol=1e-2)
     np.testing.assert_allclose(scores, rows[..., 2], atol=1e-5)
+    movenets = replace(spec, decode=replace(spec.decode, fall_off=MovenetDecode().fall_off))
+    nearer, _ = decode_crops(movenets, [head.numpy() for head in heads], Affine(home))
+    assert np.abs(nearer - xy).max() > 1  # or this shows nothing of fall_off
 
 
 @pytest.mark.parametrize("hw", [(190, 192), (16, 192)])

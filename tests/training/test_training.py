@@ -230,6 +230,9 @@ def test_a_person_in_another_room_is_where_the_joints_are(person):
 def test_who_cannot_be_cut_out_is_left_out():
     image, nowhere = np.zeros((64, 64, 3), np.uint8), np.full((17, 2), 30, np.float32)
     assert person_mask(image, nowhere, np.ones(17, np.float32)) is None
+    assert person_mask(image, nowhere, np.zeros(17, np.float32)) is None
+    spread = np.random.default_rng(0).uniform(0, 60, (17, 2)).astype(np.float32)
+    assert person_mask(image, spread + 1000, np.ones(17, np.float32)) is None  # outside of the picture
 
 
 def test_kept_pictures_are_the_same(tmp_path):
