@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import threading
@@ -123,6 +124,9 @@ class Build:
         """Return the serialized engine. Raises ExportError."""
         trt = self.library.trt
         logger = make_logger(trt)
+        # The builder of a failed build is garbage by now. Were it collected while the next one is made, which Python may
+        # do whenever TensorRT logs, TensorRT-RTX would wait for a lock that it holds itself, for ever.
+        gc.collect()
         builder = trt.Builder(logger)
         network = self.parse(builder, logger)
         hold_float(self.library, network, self.graph)
