@@ -124,8 +124,8 @@ class Build:
         """Return the serialized engine. Raises ExportError."""
         trt = self.library.trt
         logger = make_logger(trt)
-        # The builder of a failed build is garbage by now. Were it collected while the next one is made, which Python may
-        # do whenever TensorRT logs, TensorRT-RTX would wait for a lock that it holds itself, for ever.
+        # The builder of a failed build is garbage by now. Were it collected while the next one is made, which Python
+        # may do whenever TensorRT logs, TensorRT-RTX would wait for a lock that it holds itself, for ever.
         gc.collect()
         builder = trt.Builder(logger)
         network = self.parse(builder, logger)
