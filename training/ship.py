@@ -24,7 +24,7 @@ from training.pool import Pool
 
 NAME = "edge-pose-nano"
 PICTURES = 600  # of each pool
-BITS = 7  # of a weight's fraction: float32 has 23, bfloat16 7
+BITS = 6  # of a weight's fraction: float32 has 23, bfloat16 7
 
 
 @torch.no_grad()
