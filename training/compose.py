@@ -12,7 +12,7 @@ F32 = NDArray[np.float32]
 SIDE = 224  # pixels of the surroundings in which a person is cut out
 ROUNDS = 3  # of GrabCut (Rother et al. 2004)
 LEAST, MOST = 0.06, 0.75  # share of the box around the joints' surroundings that a person fills
-TRUNK = ((5, 6), (11, 12), (5, 11), (6, 12), (5, 12), (6, 11))
+DIAGONALS = ((5, 12), (6, 11))  # of the trunk
 Row = tuple[NDArray[np.uint8], F32, F32]
 Cut = tuple[F32, NDArray[np.float64]]
 
@@ -39,7 +39,7 @@ def person_mask(image: NDArray[np.uint8], joints: F32, weights: F32) -> Cut | No
 
     def limbs(thick: float) -> NDArray[np.uint8]:
         drawn = np.zeros((SIDE, SIDE), np.uint8)
-        for a, b in (*COCO17.edges, *TRUNK):
+        for a, b in (*COCO17.edges, *DIAGONALS):
             if there[a] and there[b]:
                 ends = [tuple(int(v) for v in at[i]) for i in (a, b)]
                 cv2.line(drawn, ends[0], ends[1], 255, max(int(thick), 1))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.compose import composed, person_mask
+from training.compose import Row, composed, person_mask
 from training.label import labelled_frames
 
 PEOPLE = 3
@@ -55,9 +55,6 @@ class Pool:
         weights = self.weights[index]
         nowhere = weights.max(axis=1, keepdims=True) <= HIDDEN  # no joint is seen: a network could only invent them
         return image, self.joints[index], np.where(nowhere, np.float32(0), weights)
-
-
-Row = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 
 
 def write(path: Path, rows: Iterator[Row], say: str) -> int:

@@ -39,7 +39,7 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
     sigmas = torch.tensor(COCO17.sigmas, dtype=cells.dtype) * (2 * WIDTH)
     sigmas = (sigmas * extent.prod(1).sqrt()[:, None]).clamp(NARROWEST, WIDEST)
 
-    focal, where = _maps(heatmaps, cells, sigmas, weights)
+    focal, where = _maps(heatmaps, cells, sigmas, weights, (USUAL / sigmas) ** 2)
     middle_focal, middle_where = _maps(centre, middle[:, None], sigma[:, None], person[:, None].to(cells.dtype), USUAL)
     return {
         "centre": middle_focal,
@@ -51,9 +51,11 @@ def losses(heads: tuple[Tensor, ...], joints: Tensor, weights: Tensor) -> dict[s
 
 
 def _maps(
-    logits: Tensor, at: Tensor, sigma: Tensor, height: Tensor, usual: float | None = None
+    logits: Tensor, at: Tensor, sigma: Tensor, height: Tensor, worth: Tensor | float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Return two distances of maps (N, K, S, S) from peaks at cells (N, K, 2), sigma cells wide and 0..1 high.
+
+    worth: what the first of a map with a peak counts.
 
     The first is cross-entropy weighed by the squared error (Li et al. 2020, eq. 3), per peak: it makes the height of a
     peak a probability, and silences maps of what is not there. The second is the Kullback-Leibler divergence of a map,
@@ -71,7 +73,6 @@ def _maps(
     entropy = logits - log - wanted * logits
     focal = (entropy * (said - wanted) ** 2).sum((2, 3))
     here = height > 0
-    narrow = torch.where(here, (USUAL / (sigma if usual is None else usual)) ** 2, 1.0)
     count = here.sum().clamp(min=len(wanted))
 
     mass = wanted.sum((2, 3))
@@ -80,7 +81,7 @@ def _maps(
     against = said.sum((2, 3)).clamp(min=1e-9).log() - (share * log).sum((2, 3))
     itself = (share * exponent).sum((2, 3)) + (height.clamp(min=1e-6) / mass.clamp(min=1e-6)).log()
     where = torch.where(known, against + itself, 0.0).sum() / known.sum().clamp(min=1)
-    return (focal * narrow).sum() / count, where
+    return (focal * torch.where(here, worth, 1.0)).sum() / count, where
 
 
 def _regression(maps: Tensor, cells: Tensor, weights: Tensor, middle: Tensor, sigma: Tensor, size: Tensor) -> Tensor:
