@@ -18,7 +18,7 @@ from edge_pose.backends.base import TensorInfo
 from edge_pose.backends.cuda import Cuda
 from edge_pose.backends.device_array import ALIGNMENT, DeviceArray, as_device_array
 from edge_pose.backends.device_kernels import DeviceKernels, proved
-from edge_pose.backends.tensorrt_library import Library, make_logger
+from edge_pose.backends.tensorrt_library import Library, logger_of
 from edge_pose.errors import BackendError, ShapeError, StaleEngineError
 
 # Names of trt.DataType; INT64 came with TensorRT 10.
@@ -86,7 +86,7 @@ class TensorRT:
 
     def _open(self, plan: bytes, version_compatible: bool) -> None:
         trt = self._trt
-        self._logger = make_logger(trt)
+        self._logger = logger_of(trt)
         with self._cuda.active():
             self._runtime = runtime = trt.Runtime(self._logger)
             if version_compatible:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ JETSON = Path("/etc/nv_tegra_release")
 KEPT_LINES = 8  # of TensorRT's own complaints, in the message of an error
 
 log = logging.getLogger("edge_pose.tensorrt")
+_loggers: dict[Any, Any] = {}
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,22 @@ def broken(target: Target, err: Exception) -> str:
     return f"{why}: run: pip install --force-reinstall {package}"
 
 
-def make_logger(trt: Any) -> Any:
-    """Return a TensorRT logger that writes into Python's log and keeps its last errors in `errors`."""
+def logger_of(trt: Any) -> Any:
+    """Return the one logger of a library, which has forgotten what it kept.
+
+    A second one makes TensorRT complain, holding the lock that builders and runtimes are made and freed under; Python,
+    called with that, may free one and wait for the lock that this very thread holds.
+    """
+    with _one_at_a_time:
+        logger = _loggers.get(trt.ILogger)
+        if logger is None:
+            logger = _loggers[trt.ILogger] = _make_logger(trt)
+    logger.errors.clear()
+    return logger
+
+
+def _make_logger(trt: Any) -> Any:
+    """Return a TensorRT logger that writes into Python's log and keeps its last errors, and whose they are."""
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.DEBUG,  # errors are raised; here they would be said twice
         trt.ILogger.ERROR: logging.DEBUG,
@@ -113,18 +130,19 @@ def make_logger(trt: Any) -> Any:
     class Logger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.errors: deque[str] = deque(maxlen=KEPT_LINES)
+            self.errors: deque[tuple[int, str]] = deque(maxlen=KEPT_LINES)
 
         def log(self, severity: Any, text: str) -> None:
             """Take one line; TensorRT calls this from any of its threads."""
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
-                self.errors.append(" ".join(text.split()))
+                self.errors.append((threading.get_ident(), " ".join(text.split())))
             log.log(levels.get(severity, logging.DEBUG), "%s", text)
 
         def last(self) -> str:
-            """Return the last errors in one line, and forget them."""
-            said = "; ".join(dict.fromkeys(self.errors))
+            """Return the last errors of this thread, else those of TensorRT's own, in one line, and forget them."""
+            kept = list(self.errors)
+            own = [text for thread, text in kept if thread == threading.get_ident()]
             self.errors.clear()
-            return said or "it gives no reason"
+            return "; ".join(dict.fromkeys(own or [text for _, text in kept])) or "it gives no reason"
 
     return Logger()

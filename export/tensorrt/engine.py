@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 import threading
@@ -14,7 +13,7 @@ from typing import Any
 from edge_pose import __version__
 from edge_pose.backends.cuda import compute_capability
 from edge_pose.backends.engine_document import EngineDocument, Shapes
-from edge_pose.backends.tensorrt_library import Library, Target, import_library, make_logger
+from edge_pose.backends.tensorrt_library import Library, Target, import_library, logger_of
 from edge_pose.errors import ExportError
 from edge_pose.export.calibration import Frames
 from edge_pose.export.tensorrt import cache, rtx
@@ -123,10 +122,7 @@ class Build:
     def plan(self) -> Any:
         """Return the serialized engine. Raises ExportError."""
         trt = self.library.trt
-        logger = make_logger(trt)
-        # The builder of a failed build is garbage by now. Were it collected while the next one is made, which Python
-        # may do whenever TensorRT logs, TensorRT-RTX would wait for a lock that it holds itself, for ever.
-        gc.collect()
+        logger = logger_of(trt)
         builder = trt.Builder(logger)
         network = self.parse(builder, logger)
         hold_float(self.library, network, self.graph)

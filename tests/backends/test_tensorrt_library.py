@@ -3,11 +3,12 @@
 import logging
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from edge_pose.backends import cuda, tensorrt_library
-from edge_pose.backends.tensorrt_library import import_library, make_logger, numbers
+from edge_pose.backends.tensorrt_library import import_library, logger_of, numbers
 from edge_pose.errors import BackendError, DeviceError, MissingDependencyError
 from tests.tensorrt_standin.api import DRIVEN
 from tests.tensorrt_standin.install import install
@@ -73,7 +74,7 @@ def test_versions_with_letters():
 def test_the_logger_keeps_errors_and_passes_on_the_rest(monkeypatch, caplog):
     install(monkeypatch, "10.3.0")
     trt = import_library("tensorrt").trt
-    logger = make_logger(trt)
+    logger = logger_of(trt)
     with caplog.at_level(logging.INFO, "edge_pose.tensorrt"):
         logger.log(trt.ILogger.WARNING, "careful")
         logger.log(trt.ILogger.VERBOSE, "chatter")
@@ -82,6 +83,31 @@ def test_the_logger_keeps_errors_and_passes_on_the_rest(monkeypatch, caplog):
     assert caplog.messages == ["careful"]
     assert logger.last() == "; ".join(f"bad thing {number}" for number in range(12, 20))
     assert logger.last() == "it gives no reason"
+
+
+def test_there_is_one_logger_which_begins_anew(monkeypatch):
+    install(monkeypatch, "10.3.0")
+    trt = import_library("tensorrt").trt
+    logger = logger_of(trt)
+    logger.log(trt.ILogger.ERROR, "of an earlier build")
+    assert logger_of(trt) is logger and logger.last() == "it gives no reason"
+
+
+def test_a_thread_is_told_its_own_errors_or_those_of_the_library(monkeypatch):
+    install(monkeypatch, "10.3.0")
+    trt = import_library("tensorrt").trt
+    logger = logger_of(trt)
+
+    def complain():
+        logger.log(trt.ILogger.ERROR, "theirs")
+
+    for own, said in ((True, "mine"), (False, "theirs")):
+        other = threading.Thread(target=complain)
+        other.start()
+        other.join()
+        if own:
+            logger.log(trt.ILogger.ERROR, "mine")
+        assert logger.last() == said
 
 
 DRIVER = """

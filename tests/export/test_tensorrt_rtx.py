@@ -118,38 +118,59 @@ def test_the_real_parser_names_node_and_operator(tmp_path):
     assert os.listdir(tmp_path) == ["a.onnx"]  # noqa: PTH208
 
 
-# A builder of a failed build is garbage in a cycle; Python may collect whenever TensorRT says something to it.
-COLLECTS = """
-import gc, logging, sys
+# A builder of a failed build lives as long as its error. TensorRT makes and frees builders under one lock: nothing may
+# be freed by what Python does when TensorRT, while it holds the lock, has something to say.
+AFTER_A_FAILURE = """
+import gc, logging, sys, threading, time
 from pathlib import Path
 import onnx
 from edge_pose.errors import ExportError
 from edge_pose.export.tensorrt import BuildOptions, engine_from_onnx
 from tests.tensorrt_standin import nets
 
-class Collect(logging.Handler):
-    def emit(self, record):
-        gc.collect()
-
-gc.disable()
-folder, one = Path(sys.argv[1]), BuildOptions(capabilities=("8.6",))
+folder, how, kept = Path(sys.argv[1]), sys.argv[2], []
 good, bad = nets.floats(folder / "a.onnx"), nets.floats(folder / "b.onnx")
 model = onnx.load(bad)
 model.graph.node[1].op_type, model.graph.node[1].domain = "FancyRelu", "com.example"
 model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
 onnx.save(model, bad)
-try:
-    engine_from_onnx(bad, folder / "b.engine", target="tensorrt-rtx", options=one)
-except ExportError:
-    logging.getLogger("edge_pose").addHandler(Collect())
-    logging.getLogger("edge_pose").setLevel(logging.DEBUG)
-engine_from_onnx(good, folder / "a.engine", target="tensorrt-rtx", options=one)
+
+def build(path, name):
+    one = BuildOptions(capabilities=("8.6",))
+    engine_from_onnx(path, folder / name, target="tensorrt-rtx", options=one, force=True)
+
+def fail(name, times=1):
+    for _ in range(times):
+        try:
+            build(bad, name)
+        except ExportError as err:
+            kept[:] = [err] if how == "held" else []
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        if how == "threads":
+            time.sleep(0.002)  # as a slow file; another thread goes on
+        else:
+            kept.clear()
+            gc.collect()
+
+gc.disable()
+fail("b.engine")
+logging.getLogger("edge_pose").addHandler(Handler())
+logging.getLogger("edge_pose").setLevel(logging.DEBUG)
+if how == "threads":
+    gc.enable()
+    both = [threading.Thread(target=fail, args=(name, 9), daemon=True) for name in ("c.engine", "d.engine")]
+    [thread.start() for thread in both]
+    [thread.join() for thread in both]
+build(good, "a.engine")
 """
 
 
-def test_the_builder_of_a_failed_build_does_not_stop_the_next_one(tmp_path):
+@pytest.mark.parametrize("how", ["garbage", "held", "threads"])
+def test_failed_builds_do_not_stop_others(tmp_path, how):
     ran = subprocess.run(
-        [sys.executable, "-c", COLLECTS, str(tmp_path)],
+        [sys.executable, "-c", AFTER_A_FAILURE, str(tmp_path), how],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
