@@ -74,6 +74,7 @@ def decode_movenet_heads(
     whole_cells: bool = False,
     min_score: float = 0.0,
     fall_off: float = 1.8,
+    votes: bool = False,
     out: _Joints | None = None,
 ) -> _Joints: ...
 def decode_regression(

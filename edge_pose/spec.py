@@ -100,7 +100,7 @@ class MovenetDecode:
     otherwise it has the decoding inside and gives (y, x, score). confidence: least mean joint score of a person (at
     0.2, 96 % of the people in indoor videos are kept, and 29 % of background crops of photos are taken for somebody).
     Of raw heads: stride: input pixels per cell; fall_off: cells, a joint's peaks are divided by their distance from
-    where it is expected plus this.
+    where it is expected plus this; votes: the cells around a joint's also say where it is.
     """
 
     heads: bool = False
@@ -108,6 +108,7 @@ class MovenetDecode:
     confidence: float = 0.2
     stride: float = 4.0
     fall_off: float = 1.8
+    votes: bool = False
     family: Literal["movenet"] = "movenet"
 
     def __post_init__(self) -> None:

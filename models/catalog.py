@@ -71,7 +71,7 @@ class ModelEntry:
 def _entries() -> Iterator[ModelEntry]:
     for variant in ("lightning", "thunder"):
         yield ModelEntry(f"movenet-{variant}", partial(build_movenet, variant), movenet_spec)
-    ours = MovenetDecode(stride=float(nano.STRIDE), fall_off=nano.FALL_OFF)
+    ours = MovenetDecode(stride=float(nano.STRIDE), fall_off=nano.FALL_OFF, votes=True)
     yield ModelEntry("edge-pose-nano", partial(nano.build_nano), partial(movenet_spec, source=OWN, decode=ours))
     for size in "nsmlx":
         yield ModelEntry(f"yolov5{size}", partial(build_yolov5, size), yolo_spec)

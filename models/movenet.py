@@ -33,6 +33,7 @@ from edge_pose.models.movenet_plan import (
 Decode = Literal["inside", "outside"]
 Layout = Literal["nhwc", "nchw"]
 Heads = tuple[Tensor, Tensor, Tensor, Tensor]
+OWN_VOTE = 1e-6  # of a joint's cell beside its score: the votes are never nothing
 
 
 def build_movenet(
@@ -72,7 +73,7 @@ class SinglePose(nn.Module):
     decode="inside": (N, 1, 17, 3) float32 rows (y, x, score), y and x as fractions of the input, score in 0..1.
     decode="outside": logits of the centre map (N, 1, h, w), regression (N, 34, h, w), logits of the joint heatmaps
     (N, 17, h, w) and offsets (N, 34, h, w), h = H/stride, w = W/stride. Regression and offsets are (y, x) per joint, in
-    cells of `stride` pixels. fall_off: see Decoder.
+    cells of `stride` pixels. fall_off, votes: see Decoder.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class SinglePose(nn.Module):
         layout: Layout = "nhwc",
         stride: int = STRIDE,
         fall_off: float = FALL_OFF,
+        votes: bool = False,
     ) -> None:
         super().__init__()
         if decode not in ("inside", "outside") or layout not in ("nhwc", "nchw"):
@@ -99,7 +101,7 @@ class SinglePose(nn.Module):
         self.hps = head(2 * JOINTS)
         self.hm_hp = head(JOINTS)
         self.hp_offset = head(2 * JOINTS)
-        self.decoder = Decoder(config.input_hw[0] // stride, config.input_hw[1] // stride, fall_off)
+        self.decoder = Decoder(config.input_hw[0] // stride, config.input_hw[1] // stride, fall_off, votes=votes)
 
     def forward(self, pictures: Tensor) -> Tensor | Heads:
         """Run the network; see the class for shapes and units."""
@@ -232,7 +234,8 @@ class Decoder(nn.Module):
     forward: heads shaped as MoveNet's decode="outside"; returns (N, 1, 17, 3) rows (y, x, score). The person is the
     peak of the centre map, weighed down with the distance from the middle; each joint the peak of its heatmap, weighed
     down with the distance from where the regression expects it: divided by the cells between them plus fall_off. Ties
-    go to the first cell in row order.
+    go to the first cell in row order. votes: the joint's place is the mean of what that cell and the up to eight around
+    it say, weighed by their squared scores.
     The tables are buffers because Google's int8 files carry them rounded; they are no part of the state dict, but a
     state dict may bring them. Source: Google's graph.
     """
@@ -241,9 +244,10 @@ class Decoder(nn.Module):
     rows: Tensor
     cols: Tensor
 
-    def __init__(self, height: int, width: int, fall_off: float = FALL_OFF) -> None:
+    def __init__(self, height: int, width: int, fall_off: float = FALL_OFF, *, votes: bool = False) -> None:
         super().__init__()
         self.fall_off = fall_off
+        self.votes = votes
         for name, table in zip(TABLES, exact_tables(height, width), strict=True):
             self.register_buffer(name, torch.from_numpy(table), persistent=False)
 
@@ -262,11 +266,29 @@ class Decoder(nn.Module):
         peak = (scores / (distance + self.fall_off)).flatten(2).argmax(2, keepdim=True)
 
         score = scores.flatten(2).gather(2, peak)
-        cells = offsets.view(batch, joints, 2, height * width)
-        offset = cells.gather(3, peak.unsqueeze(2).expand(batch, joints, 2, 1))
-        y = ((peak // width).float() + offset[:, :, 0]) / height
-        x = ((peak % width).float() + offset[:, :, 1]) / width
-        return torch.cat((y, x, score), 2).unsqueeze(1)
+        row, column = (peak // width).float(), (peak % width).float()
+        places = offsets.view(batch, joints, 2, height * width)
+        if self.votes:
+            row, column = self._voted(scores, places, row, column)
+        else:
+            offset = places.gather(3, peak.unsqueeze(2).expand(batch, joints, 2, 1))
+            row, column = row + offset[:, :, 0], column + offset[:, :, 1]
+        return torch.cat((row / height, column / width, score), 2).unsqueeze(1)
+
+    def _voted(self, scores: Tensor, offsets: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        """Return row and column that the cells around (N, 17, 1) rows and columns say on average."""
+        batch, joints, height, width = scores.shape
+        near = torch.arange(-1.0, 2.0, device=row.device)
+        rows, columns = row + near.repeat_interleave(3), column + near.repeat(3)  # (N, 17, 9)
+        row, column = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+        inside = (rows == row).float() * (columns == column).float()
+        around = (row * width + column).long()
+        middle = (near.repeat_interleave(3) == 0).float() * (near.repeat(3) == 0).float()
+        vote = (scores.flatten(2).gather(2, around) * inside) ** 2 + OWN_VOTE * middle
+        vote = vote / vote.sum(2, keepdim=True)
+        offset = offsets.gather(3, around.unsqueeze(2).expand(batch, joints, 2, 9))
+        y, x = (row + offset[:, :, 0]) * vote, (column + offset[:, :, 1]) * vote
+        return y.sum(2, keepdim=True), x.sum(2, keepdim=True)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         """Take the tables out of a state dict that brings them: torch loads no buffer that is not persistent."""

@@ -59,6 +59,7 @@ class Nano(SinglePose):
             layout=layout,
             stride=STRIDE,
             fall_off=FALL_OFF,
+            votes=True,
         )
 
 

@@ -24,14 +24,14 @@ class Augment:
     closest, widest: what is shown, in sizes of the person; close: share of those of whom only a part is shown.
     """
 
-    whole: float = 0.2
-    turned: float = 0.12
-    tilt: float = 14.0
-    close: float = 0.12
+    whole: float = 0.15
+    turned: float = 0.06
+    tilt: float = 12.0
+    close: float = 0.1
     closest: float = 1.05
-    widest: float = 2.3
+    widest: float = 2.0
     colour: float = 0.6
-    hide: float = 0.25
+    hide: float = 0.15
 
 
 def cut(

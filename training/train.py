@@ -26,7 +26,7 @@ from training.nano import learner
 from training.pool import Pool
 from training.targets import losses
 
-SHARES = {"centre": 1.0, "heatmap": 1.0, "where": 2.0, "regression": 2.0, "offset": 0.5}
+SHARES = {"centre": 1.0, "heatmap": 1.0, "where": 2.0, "regression": 0.5, "offset": 0.5}
 EVERY = 2000  # steps between two networks that are kept for the curve
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -35,18 +35,19 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Plan:
     """One training: steps, batch, peak learning rate, decay, averaging, seed.
 
-    videos, composed: shares of video frames, and of people cut out of them, in a batch; the rest are drawn.
+    mixes: shares of video frames, and of people cut out of them, in a batch; the rest are drawn. The second is that of
+    the steps from the share `late` of all on.
     small, first: pictures of the first steps have this side and are this share of all; they cost about half.
     parts: of a batch, which are worked on at the same time, each normalised by itself, one thread each.
     """
 
-    steps: int = 18_000
+    steps: int = 30_000
     small: int = 128
-    first: float = 0.6
+    first: float = 0.5
     batch: int = 64
     parts: int = 2
-    videos: float = 0.2
-    composed: float = 0.15
+    mixes: tuple[tuple[float, float], tuple[float, float]] = ((0.16, 0.15), (0.2, 0.3))
+    late: float = 0.8
     rate: float = 1.5e-2
     decay: float = 1e-2
     average: float = 0.998
@@ -71,12 +72,13 @@ class Pictures(torch.utils.data.IterableDataset[Batch]):
         pools = {name: Pool(path, keep=True) for name, path in self.pools.items() if path.exists()}
         rng = np.random.default_rng([self.plan.seed, self.start, worker])
         for step in itertools.count(self.start + worker, 1 if info is None else info.num_workers):
+            videos, composed = self.plan.mixes[step >= self.plan.late * self.plan.steps]
             rows = []
             for _ in range(self.plan.batch):
                 chance, name = rng.random(), "rendered"
-                if "videos" in pools and chance < self.plan.videos:
+                if "videos" in pools and chance < videos:
                     name = "videos"
-                elif "composed" in pools and chance < self.plan.videos + self.plan.composed:
+                elif "composed" in pools and chance < videos + composed:
                     name = "composed"
                 pool = pools[name]
                 image, joints, weights = pool[int(rng.integers(len(pool)))]

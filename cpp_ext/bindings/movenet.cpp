@@ -19,9 +19,11 @@ be 0. layout="nhwc": the channels last instead. center may also be (N, H, W). fr
 input px -> frame. stride: input pixels per cell. order: "yx" (Google) or "xy" (fire717) within a channel pair.
 logits: center and heatmaps want a sigmoid. whole_cells: truncate regressions to whole cells (fire717). min_score:
 heatmap cells below are no candidates; a joint without any lies at its regressed place with score 0. fall_off: a cell
-counts 1 / (its distance from there in cells + fall_off), which is between 1e-6 and 1e6. out: (xy, scores) to write
-to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities. Raises ShapeError. Source: Google's
-MoveNet as re-implemented by lee-man and fire717, whose fall_off is 1.8.)";
+counts 1 / (its distance from there in cells + fall_off), which is between 1e-6 and 1e6. votes: a joint lies at the
+mean of what its cell and those around say, weighed by their squared probabilities (as Papandreou et al. 2017, sec. 3.2,
+over nine cells). out: (xy, scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities.
+Raises ShapeError. Source: Google's MoveNet as re-implemented by lee-man and fire717, without votes and with a fall_off
+of 1.8.)";
 
 // One head; the sizes are the heatmaps'.
 MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w,
@@ -34,7 +36,7 @@ MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t ch
 py::tuple movenet_heads(const py::array& center, const py::array& regression, const py::array& heatmaps,
                         const py::array& offsets, const py::array& frame_from_input, const std::string& layout,
                         double stride, const std::string& order, bool logits, bool whole_cells, double min_score,
-                        double fall_off, const py::object& out) {
+                        double fall_off, bool votes, const py::object& out) {
   const bool last = word<bool>(layout, "layout", {{"nchw", false}, {"nhwc", true}});
   check<float>(heatmaps, "heatmaps", {ANY, ANY, ANY, ANY});
   const ssize_t n = heatmaps.shape(0), k = heatmaps.shape(last ? 3 : 1);
@@ -69,6 +71,7 @@ py::tuple movenet_heads(const py::array& center, const py::array& regression, co
   options.whole_cells = whole_cells;
   options.min_score = static_cast<float>(min_score);
   options.fall_off = static_cast<float>(fall_off);
+  options.votes = votes;
   JointArrays joints = joint_arrays(out, n, k, {&center, &regression, &heatmaps, &offsets, &frame_from_input});
   {
     py::gil_scoped_release nobody_waits;
@@ -113,7 +116,7 @@ void bind_movenet(py::module_& m) {
         py::arg("heatmaps").noconvert(), py::arg("offsets").noconvert(), py::arg("frame_from_input").noconvert(),
         py::kw_only(), py::arg("layout") = "nchw", py::arg("stride") = 4.0, py::arg("order") = "yx",
         py::arg("logits") = true, py::arg("whole_cells") = false, py::arg("min_score") = 0.0, py::arg("fall_off") = 1.8,
-        py::arg("out") = py::none(), DECODE_MOVENET_HEADS);
+        py::arg("votes") = false, py::arg("out") = py::none(), DECODE_MOVENET_HEADS);
   m.def("movenet_follow", &movenet_follow, py::arg("xy").noconvert(), py::arg("scores").noconvert(), py::kw_only(),
         py::arg("frame_hw"), py::arg("input_hw"), py::arg("confidence"), MOVENET_FOLLOW);
 }

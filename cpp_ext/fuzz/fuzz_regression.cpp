@@ -20,6 +20,7 @@ static void run(fuzz::Bytes& in) {
   options.y_first = in.flag();
   options.logits = in.flag();
   options.whole_cells = in.flag();
+  options.votes = in.flag();
   options.min_score = static_cast<float>(in.size(0, 10)) / 10.0F;
   const auto cells = in.reals(n * (1 + 5 * k) * h * w);
   const float* at = cells.data();

@@ -12,6 +12,7 @@ namespace {
 
 constexpr float SOFTENING = 1.8F;  // keeps the weight of the centre finite at distance 0; Google's constant
 constexpr std::size_t BAND = 4;    // rows that are looked through together
+constexpr double OWN_VOTE = 1e-6;  // of a joint's cell: its probability may be 0
 
 const float* channel(const MovenetHead& head, std::size_t cells, std::size_t row, std::size_t index) {
   return head.data + row * head.channels * cells + index * head.channel_step;
@@ -133,12 +134,26 @@ void decode_movenet_heads(const MovenetHeads& heads, const double* frame_from_in
       };
       const float x = regressed(pair(heads.regression, x_at, center), center % heads.w, options.whole_cells);
       const float y = regressed(pair(heads.regression, 1 - x_at, center), center / heads.w, options.whole_cells);
-      const Search best(dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch),
-                        heads.h, heads.w, y, x, options.logits, std::max(options.min_score, 0.0F), options.fall_off);
+      const float* map = dense(channel(heads.heatmaps, cells, row, k), heads.heatmaps.cell_step, cells, scratch);
+      const Search best(map, heads.h, heads.w, y, x, options.logits, std::max(options.min_score, 0.0F),
+                        options.fall_off);
       double at_x = static_cast<double>(x), at_y = static_cast<double>(y);
       if (best.found()) {
-        at_x = static_cast<double>(best.cell() % heads.w) + finite_or_zero(pair(heads.offsets, x_at, best.cell()));
-        at_y = static_cast<double>(best.cell() / heads.w) + finite_or_zero(pair(heads.offsets, 1 - x_at, best.cell()));
+        const std::size_t at = best.cell(), reach = options.votes ? 1 : 0;
+        const std::size_t top = at / heads.w, left = at % heads.w;
+        double total = 0, sum_x = 0, sum_y = 0;
+        for (std::size_t r = top - std::min(top, reach); r <= std::min(top + reach, heads.h - 1); ++r) {
+          for (std::size_t c = left - std::min(left, reach); c <= std::min(left + reach, heads.w - 1); ++c) {
+            const std::size_t cell = r * heads.w + c;
+            const auto p = static_cast<double>(to_unit(probability(map[cell], options.logits)));
+            const double vote = p * p + (cell == at ? OWN_VOTE : 0);
+            total += vote;
+            sum_x += vote * (static_cast<double>(c) + finite_or_zero(pair(heads.offsets, x_at, cell)));
+            sum_y += vote * (static_cast<double>(r) + finite_or_zero(pair(heads.offsets, 1 - x_at, cell)));
+          }
+        }
+        at_x = sum_x / total;
+        at_y = sum_y / total;
       }
       const std::size_t joint = row * heads.k + k;
       out.scores[joint] = to_unit(best.score());

@@ -255,7 +255,7 @@ void test_movenet_heads_of_both_layouts_agree() {
   const std::vector<double> matrices = identities(N);
   for (const bool whole : {false, true}) {
     MovenetOptions options;
-    options.whole_cells = whole;
+    options.whole_cells = options.votes = whole;
     Result a(N, K), b(N, K);
     decode_movenet_heads({first_views[0], first_views[1], first_views[2], first_views[3], N, K, H, W}, matrices.data(),
                          options, a.view());

@@ -44,6 +44,7 @@ def decode_movenet_heads(
     whole_cells: bool = False,
     min_score: float = 0.0,
     fall_off: float = 1.8,
+    votes: bool = False,
     out: tuple[F32, F32] | None = None,
 ) -> tuple[F32, F32]:
     """Joints (N, K, 2) float32 in frame pixels, x first, and scores (N, K): probabilities.
@@ -52,7 +53,8 @@ def decode_movenet_heads(
     channels last (layout="nhwc"); N may be 0. frame_from_input: (N, 2, 3) float64, of the crops. stride: input pixels
     per cell. The defaults are Google's network; fire717's is order="xy", logits=False, whole_cells=True, min_score=0.1.
     A joint without a cell of min_score lies at its regressed place with score 0. fall_off: cells, above 0; the greater,
-    the farther a joint may be from its regressed place. out: arrays to write to.
+    the farther a joint may be from its regressed place. votes: it lies where its cell and those around say on average.
+    out: arrays to write to.
     Raises ShapeError. Source: see kernels.decode_movenet_heads.
     """
     return kernels.decode_movenet_heads(
@@ -68,5 +70,6 @@ def decode_movenet_heads(
         whole_cells=whole_cells,
         min_score=min_score,
         fall_off=fall_off,
+        votes=votes,
         out=out,
     )

@@ -67,7 +67,15 @@ def _decode(spec: ModelSpec, outputs: Arrays, affine: Affine) -> Joints:
     elif isinstance(how, MovenetDecode):
         center, regression, heatmaps, offsets = outputs[:4]
         xy, scores = decode_movenet_heads(
-            center, regression, heatmaps, offsets, home, layout=how.layout, stride=how.stride, fall_off=how.fall_off
+            center,
+            regression,
+            heatmaps,
+            offsets,
+            home,
+            layout=how.layout,
+            stride=how.stride,
+            fall_off=how.fall_off,
+            votes=how.votes,
         )
     else:
         raise SpecError(f"{spec.name}: decode family {how.family!r} is not for crops")

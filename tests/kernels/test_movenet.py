@@ -55,6 +55,19 @@ def test_a_joint_is_found_near_its_regressed_place():
     assert_allclose(scores, 0.9)
 
 
+def test_the_cells_around_a_joint_vote():
+    heads = planted((0, 4), (0.4, 4.2))  # at the border: five neighbours
+    heads[2][...] = 0
+    heads[2][0, 0, 4, :2] = 0.6, 0.2
+    heads[3][0, 1, 4, 1] = -0.5
+    joints, scores = kernels.decode_movenet_heads(*heads, identity(1), logits=False, votes=True)
+    assert_allclose(joints[0, 0], (4 * (0.25 * 0.9 + 0.5 * 0.1), 4 * (4.5 * 0.9 + 4 * 0.1)), rtol=1e-5)
+    assert_allclose(scores, 0.6)
+    heads[2][...] = 0  # nobody
+    joints, _ = kernels.decode_movenet_heads(*heads, identity(1), logits=False, votes=True)
+    assert np.isfinite(joints).all()
+
+
 def test_a_joint_without_a_candidate_stays_at_its_regressed_place():
     heads = planted((3, 4), (3.25, -2.5))
     joints, scores = kernels.decode_movenet_heads(*heads, identity(1), logits=False, min_score=0.95)
@@ -73,8 +86,9 @@ def test_a_joint_without_a_candidate_stays_at_its_regressed_place():
     layout=st.sampled_from(["nchw", "nhwc"]),
     order=st.sampled_from(["yx", "xy"]),
     fall_off=st.sampled_from([0.01, 1.8, 16.0, 1e6]),
+    votes=st.booleans(),
 )
-def test_heads_equal_the_twin(seed, logits, whole_cells, min_score, layout, order, fall_off):
+def test_heads_equal_the_twin(seed, logits, whole_cells, min_score, layout, order, fall_off, votes):
     heads = random_heads(seed)
     if not logits:
         heads[0], heads[2] = oracle.sigmoid(heads[0]), oracle.sigmoid(heads[2])
@@ -84,6 +98,7 @@ def test_heads_equal_the_twin(seed, logits, whole_cells, min_score, layout, orde
         "min_score": min_score,
         "stride": 4.0,
         "fall_off": fall_off,
+        "votes": votes,
     }
     wanted, wanted_scores = oracle.decode_movenet_heads(heads[0][:, 0], *heads[1:], identity(2), **options)
     if order == "xy":

@@ -49,6 +49,9 @@ def test_the_core_decodes_raw_heads_as_the_graph_does(net):
     movenets = replace(spec, decode=replace(spec.decode, fall_off=MovenetDecode().fall_off))
     nearer, _ = decode_crops(movenets, [head.numpy() for head in heads], Affine(home))
     assert np.abs(nearer - xy).max() > 1  # or this shows nothing of fall_off
+    alone = replace(spec, decode=replace(spec.decode, votes=False))
+    one, _ = decode_crops(alone, [head.numpy() for head in heads], Affine(home))
+    assert np.abs(one - xy).max() > 0.1  # nor this of votes
 
 
 @pytest.mark.parametrize("hw", [(190, 192), (16, 192)])

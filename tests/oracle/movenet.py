@@ -28,6 +28,7 @@ def decode_movenet_heads(
     whole_cells: bool = False,
     min_score: float = 0.0,
     fall_off: float = 1.8,
+    votes: bool = False,
 ) -> tuple:
     """Twin of the kernel of the same name for layout "nchw" and order "yx"."""
     n, k, h, w = heatmaps.shape
@@ -46,5 +47,10 @@ def decode_movenet_heads(
             scores[i, j] = heat[py, px]
             points[i, j] = rx, ry
             if heat[py, px] >= min_score:
-                points[i, j] = px + offsets[i, 2 * j + 1, py, px], py + offsets[i, 2 * j, py, px]
+                rows, columns = (slice(max(p - votes, 0), p + votes + 1) for p in (py, px))
+                own = np.zeros((h, w))
+                own[py, px] = 1e-6
+                vote = (heatmaps[i, j].astype(float) ** 2 + own)[rows, columns]
+                y, x = np.mgrid[:h, :w] + offsets[i, 2 * j : 2 * j + 2].astype(float)
+                points[i, j] = [(vote * p[rows, columns]).sum() / vote.sum() for p in (x, y)]
     return apply(frame_from_input, points * stride), scores
