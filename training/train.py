@@ -41,7 +41,7 @@ class Plan:
     parts: of a batch, which are worked on at the same time, each normalised by itself, one thread each.
     """
 
-    steps: int = 30_000
+    steps: int = 29_000
     small: int = 128
     first: float = 0.5
     batch: int = 64
