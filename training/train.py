@@ -58,6 +58,10 @@ class Plan:
         """Side of a step's pictures in pixels."""
         return self.small if step < self.first * self.steps else SIDE
 
+    def mix(self, step: int) -> tuple[float, float]:
+        """Shares of video frames and of composed pictures in a step's batch."""
+        return self.mixes[step >= self.late * self.steps]
+
 
 class Pictures(torch.utils.data.IterableDataset[Batch]):
     """Batches without end; worker k of step s makes them from seed (seed, s, k)."""
@@ -72,7 +76,7 @@ class Pictures(torch.utils.data.IterableDataset[Batch]):
         pools = {name: Pool(path, keep=True) for name, path in self.pools.items() if path.exists()}
         rng = np.random.default_rng([self.plan.seed, self.start, worker])
         for step in itertools.count(self.start + worker, 1 if info is None else info.num_workers):
-            videos, composed = self.plan.mixes[step >= self.plan.late * self.plan.steps]
+            videos, composed = self.plan.mix(step)
             rows = []
             for _ in range(self.plan.batch):
                 chance, name = rng.random(), "rendered"

@@ -294,6 +294,11 @@ def test_the_first_steps_see_small_pictures():
     assert [plan.side(step) for step in range(5)] == [64, 64, 64, SIDE, SIDE]
 
 
+def test_the_last_steps_see_more_real_people():
+    plan = Plan(steps=5, mixes=((0.1, 0.2), (0.3, 0.4)), late=0.8)
+    assert [plan.mix(step) for step in range(5)] == [(0.1, 0.2)] * 4 + [(0.3, 0.4)]
+
+
 def test_small_pictures_teach_the_same(joints):
     image = np.zeros((240, 320, 3), np.uint8)
     how = Augment(colour=0, hide=0, whole=1)
