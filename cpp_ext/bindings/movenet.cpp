@@ -21,9 +21,9 @@ logits: center and heatmaps want a sigmoid. whole_cells: truncate regressions to
 heatmap cells below are no candidates; a joint without any lies at its regressed place with score 0. fall_off: a cell
 counts 1 / (its distance from there in cells + fall_off), which is between 1e-6 and 1e6. votes: a joint lies at the
 mean of what its cell and those around say, weighed by their squared probabilities (as Papandreou et al. 2017, sec. 3.2,
-over nine cells). out: (xy, scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32, probabilities.
-Raises ShapeError. Source: Google's MoveNet as re-implemented by lee-man and fire717, without votes and with a fall_off
-of 1.8.)";
+over nine cells). out: (xy, scores) to write to. Returns xy (N, K, 2) float32, x first, and scores (N, K) float32,
+probabilities. Raises ShapeError. Source: Google's MoveNet as re-implemented by lee-man and fire717, without votes and
+with a fall_off of 1.8.)";
 
 // One head; the sizes are the heatmaps'.
 MovenetHead head(const py::array& array, const char* name, ssize_t n, ssize_t channels, ssize_t h, ssize_t w,
